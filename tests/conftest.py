@@ -1,0 +1,62 @@
+"""What every test stands on: real servers in a home folder of their own, no network, named hypothesis profiles.
+
+The servers start before Django's settings load, once per run: pytest-xdist's workers inherit their addresses.
+Each worker has its own test database (pytest-django) and its own Redis database.
+"""
+
+import atexit
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import hypothesis
+import pytest
+import pytest_socket
+
+from loyalty import embedded
+
+os.environ["DJANGO_SETTINGS_MODULE"] = "loyalty.settings"
+os.environ["KANTIS_DEMO"] = "1"
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
+
+hypothesis.settings.register_profile("quick", max_examples=30, stateful_step_count=30, deadline=None)
+hypothesis.settings.register_profile("thorough", max_examples=400, stateful_step_count=100, deadline=None)
+hypothesis.settings.load_profile("thorough" if os.environ.get("KANTIS_THOROUGH") == "1" else "quick")
+
+
+def start_servers() -> None:
+    """Name the servers of this run in the environment; start them unless the environment names some."""
+    if not WORKER and embedded.in_use():
+        home = tempfile.mkdtemp(prefix="kt-")
+        atexit.register(shutil.rmtree, home, ignore_errors=True)  # runs after the servers were left
+        os.environ["KANTIS_HOME"] = home
+        embedded.ensure(home, durable=False)
+        os.environ["DATABASE_URL"] = embedded.database_url(home)
+        os.environ["REDIS_URL"] = embedded.redis_url(home)
+    if WORKER and os.environ["REDIS_URL"].startswith("unix:"):
+        os.environ["REDIS_URL"] = embedded.redis_url(db=1 + int(WORKER.removeprefix("gw")))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("help") or config.getoption("version"):
+        return
+    start_servers()
+    import django
+
+    django.setup()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_setup() -> None:
+    """No connection leaves this machine: unix sockets and loopback only."""
+    pytest_socket.socket_allow_hosts(["127.0.0.1", "::1", "localhost"], allow_unix_socket=True)
+
+
+@pytest.fixture
+def home(tmp_path: Path, settings: object) -> Path:
+    """An empty home folder for what the code under test writes (mail, exports)."""
+    settings.KANTIS_HOME = tmp_path  # type: ignore[attr-defined]
+    settings.EMAIL_FILE_PATH = str(tmp_path / "mail")  # type: ignore[attr-defined]
+    return tmp_path
