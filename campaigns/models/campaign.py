@@ -1,0 +1,41 @@
+"""A campaign: who is told what and when, and what they are given. So far the birthday greeting."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from loyalty.translated import TranslatedTextField, in_language
+from loyalty.history import staff_history
+
+
+class Campaign(models.Model):
+    """A recurring greeting on a member's own day, with bonus points."""
+
+    class Occasion(models.TextChoices):
+        BIRTHDAY = "birthday", _("birthday")
+
+    code = models.SlugField(_("code"), max_length=50, unique=True)
+    names = TranslatedTextField(_("names"))
+    occasion = models.CharField(_("occasion"), max_length=20, choices=Occasion.choices)
+    is_active = models.BooleanField(_("active"), default=True)
+    bonus_points = models.PositiveIntegerField(_("bonus points"), default=0)
+    look_back_days = models.PositiveSmallIntegerField(
+        _("look-back in days"),
+        default=3,
+        help_text=_("A greeting missed by up to this many days is still sent; later it is not."),
+    )
+    subjects = TranslatedTextField(_("subjects"))
+    bodies = TranslatedTextField(_("texts"), help_text=_("“{first_name}” and “{points}” are filled in."))
+
+    history = staff_history()
+
+    class Meta:
+        verbose_name = _("campaign")
+        verbose_name_plural = _("campaigns")
+        ordering = ["code"]
+
+    def __str__(self) -> str:
+        return self.name or self.code
+
+    @property
+    def name(self) -> str:
+        return in_language(self.names)

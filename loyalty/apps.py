@@ -1,0 +1,15 @@
+"""Start-up of the ground floor, and the admin site with its second factor and log-in limits."""
+
+from django.apps import AppConfig
+from django.contrib.admin import apps as admin_apps
+from django.utils.translation import gettext_lazy as _
+
+
+class KantisAdminConfig(admin_apps.AdminConfig):
+    default = False
+    default_site = "loyalty.admin_site.KantisAdminSite"
+
+
+class LoyaltyConfig(AppConfig):
+    name = "loyalty"
+    verbose_name = _("Programme")

@@ -1,0 +1,69 @@
+"""Partners (tills, web shops) and their API keys."""
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from loyalty.ids import new_public_id
+from loyalty.history import staff_history
+
+
+class Partner(models.Model):
+    """Somebody who sends activities: a till, a web shop, a chain of the coalition, a file import."""
+
+    public_id = models.UUIDField(_("id"), default=new_public_id, unique=True, editable=False)
+    slug = models.SlugField(_("short name"), max_length=50, unique=True)
+    name = models.CharField(_("name"), max_length=100)
+    is_active = models.BooleanField(
+        _("active"), default=True, help_text=_("Keys of an inactive partner are refused.")
+    )
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+
+    history = staff_history()
+
+    class Meta:
+        verbose_name = _("partner")
+        verbose_name_plural = _("partners")
+        ordering = ["slug"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Scope(models.TextChoices):
+    """What an API key may do."""
+
+    MEMBERS_READ = "members:read", _("read members")
+    MEMBERS_WRITE = "members:write", _("enrol members")
+    ACTIVITIES_READ = "activities:read", _("read activities")
+    ACTIVITIES_WRITE = "activities:write", _("record activities")
+    POINTS_READ = "points:read", _("read balances and statements")
+
+
+class ApiKey(models.Model):
+    """A key of a partner: the prefix is public, the secret is kept as a SHA-256 digest and shown once."""
+
+    partner = models.ForeignKey(
+        Partner, on_delete=models.PROTECT, related_name="api_keys", verbose_name=_("partner")
+    )
+    name = models.CharField(
+        _("name"), max_length=100, help_text=_("Where it is used, for example “till, Kamppi”.")
+    )
+    prefix = models.CharField(_("prefix"), max_length=16, unique=True, editable=False)
+    secret_digest = models.BinaryField(_("digest of the secret"), max_length=32, editable=False)
+    scopes = ArrayField(models.CharField(max_length=30, choices=Scope.choices), verbose_name=_("scopes"))
+    rate_per_minute = models.PositiveIntegerField(
+        _("requests per minute"), null=True, blank=True, help_text=_("Empty: the programme's own limit.")
+    )
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+    expires_at = models.DateTimeField(_("expires at"), null=True, blank=True)
+    revoked_at = models.DateTimeField(_("revoked at"), null=True, blank=True)
+    last_used_at = models.DateTimeField(_("last used at"), null=True, blank=True, editable=False)
+
+    class Meta:
+        verbose_name = _("API key")
+        verbose_name_plural = _("API keys")
+        ordering = ["partner", "name"]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix}…)"

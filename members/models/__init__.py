@@ -1,0 +1,32 @@
+"""Who the members are and what they did."""
+
+from members.models.activity import (
+    Activity,
+    ActivityKind,
+    ActivityLine,
+    Category,
+    Product,
+    SalesChannel,
+    Store,
+)
+from members.models.consent import Consent, ConsentChange
+from members.models.member import ExternalId, Member
+from members.models.tier import Tier, TierChange
+from members.models.user import User
+
+__all__ = [
+    "Activity",
+    "ActivityKind",
+    "ActivityLine",
+    "Category",
+    "Consent",
+    "ConsentChange",
+    "ExternalId",
+    "Member",
+    "Product",
+    "SalesChannel",
+    "Store",
+    "Tier",
+    "TierChange",
+    "User",
+]
