@@ -6,7 +6,16 @@ import os
 import sys
 from pathlib import Path
 
-WITHOUT_SERVERS = {"check", "collectstatic", "demo", "diffsettings", "help", "spectacular", "translations", "version"}
+WITHOUT_SERVERS = {
+    "check",
+    "collectstatic",
+    "demo",
+    "diffsettings",
+    "help",
+    "spectacular",
+    "translations",
+    "version",
+}
 
 
 def main() -> None:

