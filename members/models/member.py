@@ -117,6 +117,13 @@ class ExternalId(models.Model):
     member = models.ForeignKey(
         Member, on_delete=models.CASCADE, related_name="external_ids", verbose_name=_("member")
     )
+    content_digest = models.BinaryField(
+        _("digest of the enrolment"),
+        max_length=32,
+        null=True,
+        editable=False,
+        help_text=_("Tells a repeated enrolment from another person's; empty when the id was added later."),
+    )
     created_at = models.DateTimeField(_("created at"))
 
     class Meta:
