@@ -112,7 +112,7 @@ def record_first_consents(
     announce_many(
         [
             Announcement(
-                "consent.changed",
+                name="consent.changed",
                 member_id=member_id,
                 partner_id=partner_id,
                 at=at,

@@ -259,7 +259,7 @@ def _write(
     announce_many(
         [
             Announcement(
-                "member.enrolled",
+                name="member.enrolled",
                 member_id=member.pk,
                 partner_id=partner_id,
                 at=member.joined_at,
