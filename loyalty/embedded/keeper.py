@@ -59,6 +59,8 @@ class Keeper:
             self._revive()
 
     def stop(self) -> None:
+        if not self.servers:
+            return
         self._write_state(ready=False)
         for server in reversed(self.servers):
             server.stop()

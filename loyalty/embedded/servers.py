@@ -128,13 +128,17 @@ class Server:
                 continue
 
     def last_words(self) -> str:
+        """The last line of the log that tells of a failure, or else the last."""
         try:
-            lines = [
-                line.strip() for line in self.log.read_text(errors="replace").splitlines() if line.strip()
-            ]
+            lines = [line.strip() for line in self.log.read_text(errors="replace").splitlines()[-50:]]
         except OSError:
             lines = []
-        return lines[-1] if lines else "it said nothing"
+        telling = (
+            [line for line in lines if re.search("FATAL|PANIC|[Ee]rror:|# ", line)]
+            or lines
+            or ["it said nothing"]
+        )
+        return telling[-1]
 
 
 class Postgres(Server):
@@ -147,10 +151,13 @@ class Postgres(Server):
     def prepare(self) -> None:
         if not (self.data / "PG_VERSION").exists():
             self._initialise()
+        # No PostgreSQL works on this data (end_strays), so these tell of a dead one, even where the process id that
+        # they name exists: it is a zombie, or was given to another program since.
         pid_file = self.data / "postmaster.pid"
-        if pid_file.exists() and _running(_first_number(pid_file)):
-            # No PostgreSQL works here (end_strays), so the number was given to another program since.
+        if _exists(_first_number(pid_file)):
             pid_file.unlink()
+        for leftover in (self.place.postgres_socket, self.place.postgres_socket.with_suffix(".5432.lock")):
+            leftover.unlink(missing_ok=True)
 
     def command(self) -> list[str]:
         settings = {
@@ -340,7 +347,7 @@ def _first_number(path: Path) -> int:
         return 0
 
 
-def _running(pid: int) -> bool:
+def _exists(pid: int) -> bool:
     return pid > 0 and Path(f"/proc/{pid}").exists()
 
 
