@@ -167,8 +167,8 @@ class PurchasesImport:
                 self._take(batch, None)
                 moved(_rows(batch))
             return self.summary
-        with record.run(RUN_NAME, at=self.at) as run, RejectedRows(self.rejected_path) as rejected:
-            run.detail.update({"file": self.path.name, "partner": self.partner.slug})
+        details = {"file": self.path.name, "partner": self.partner.slug}
+        with record.run(RUN_NAME, at=self.at, **details) as run, RejectedRows(self.rejected_path) as rejected:
             for batch in _batches(reader.read(self.path)):
                 before = self.summary.created + self.summary.replayed, self.summary.rejected
                 self._take(batch, rejected)
@@ -307,7 +307,7 @@ class PurchasesImport:
     # --- The dry run --------------------------------------------------------------------------------------------
 
     def _preview(self, purchases: list[Purchase]) -> list[bool | str]:
-        """Per purchase: recorded before with this content (True), not yet (False), or the reason it would be refused."""
+        """Per purchase: recorded before with this content, not yet (False), or the reason it would be refused."""
         self._look_up({item.member: item.occurred_at for item in purchases})
         digests = self._recorded([item.external_id for item in purchases])
         answers: list[bool | str] = []
