@@ -7,6 +7,7 @@ Production needs SECRET_KEY, ALLOWED_HOSTS, DATABASE_URL, REDIS_URL and EMAIL_UR
 from pathlib import Path
 from urllib.parse import quote
 
+import django_stubs_ext
 import environ
 import structlog
 from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
@@ -14,6 +15,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
 from loyalty import embedded
+
+django_stubs_ext.monkeypatch()  # lets ``ModelForm[Member]`` and the like run
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
