@@ -11,6 +11,7 @@ from members.models.activity import (
 )
 from members.models.consent import Consent, ConsentChange
 from members.models.member import ExternalId, Member
+from members.models.signup import SignUp
 from members.models.tier import Tier, TierChange
 from members.models.user import User
 
@@ -25,6 +26,7 @@ __all__ = [
     "Member",
     "Product",
     "SalesChannel",
+    "SignUp",
     "Store",
     "Tier",
     "TierChange",

@@ -1,0 +1,13 @@
+"""Addresses of the portal's pages about points."""
+
+from django.urls import path
+
+from rewards import views
+
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("activity/", views.statement, name="statement"),
+    path("activity/statement.csv", views.statement_csv, name="statement-csv"),
+    path("points/expiring/", views.expiring, name="expiring"),
+    path("profile/my-data.json", views.my_data, name="my-data"),
+]
