@@ -96,7 +96,7 @@ def _prepare(home: Path) -> dict[str, Any]:
 
 
 def _processes(bind: str, port: int) -> dict[str, list[str]]:
-    celery = [sys.executable, "-m", "celery", "--app", "loyalty"]
+    celery = [sys.executable, "-m", "celery", "--quiet", "--app", "loyalty"]
     return {
         "web": [
             *(sys.executable, "-m", "granian", "--interface", "wsgi", "loyalty.wsgi:application"),
@@ -124,6 +124,7 @@ def _environment(home: Path, port: int) -> dict[str, str]:
         "KANTIS_HOME": os.fspath(home),
         "PORT": str(port),
         "PYTHONUNBUFFERED": "1",
+        "PYTHONWARNINGS": "ignore:You're running the worker with superuser privileges",
         "DJANGO_SETTINGS_MODULE": "loyalty.settings",
     }
 

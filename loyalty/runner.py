@@ -9,12 +9,13 @@ import ctypes
 import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from honcho import manager as honcho_manager
 from honcho.printer import Printer
@@ -59,14 +60,26 @@ class _SteadyProcess(Process):  # type: ignore[misc]
         self._send_message({"returncode": returncode}, type="stop")
 
     def _run_once(self) -> int:
-        child = Popen(self.cmd, env=self.env, cwd=self.cwd, shell=False, stdin=-3, preexec_fn=_prepare_child)
+        """Run the program to its end, then end what it left of its group: that may still hold our pipe."""
+        child = Popen(
+            self.cmd,
+            env=self.env,
+            cwd=self.cwd,
+            shell=False,
+            stdin=subprocess.DEVNULL,
+            preexec_fn=_prepare_child,
+        )
         self._send_message({"pid": child.pid}, type="start")
-        for line in iter(child.stdout.readline, b""):
-            self._send_message(line)
-        child.stdout.close()
+        reader = threading.Thread(target=self._pass_on, args=(child.stdout,), daemon=True)
+        reader.start()
         returncode: int = child.wait()
         _signal_group(child.pid, signal.SIGKILL)
+        reader.join(5)
         return returncode
+
+    def _pass_on(self, output: IO[bytes]) -> None:
+        for line in iter(output.readline, b""):
+            self._send_message(line)
 
 
 class Runner(honcho_manager.Manager):  # type: ignore[misc]
