@@ -2,6 +2,8 @@
 
 from django.apps import AppConfig
 from django.contrib.admin import apps as admin_apps
+from django.db.models.signals import post_migrate
+from django.utils.module_loading import autodiscover_modules
 from django.utils.translation import gettext_lazy as _
 
 
@@ -13,3 +15,9 @@ class KantisAdminConfig(admin_apps.AdminConfig):
 class LoyaltyConfig(AppConfig):
     name = "loyalty"
     verbose_name = _("Programme")
+
+    def ready(self) -> None:
+        from loyalty import checks, schedule  # noqa: F401  (each registers itself)
+
+        autodiscover_modules("handlers")
+        post_migrate.connect(schedule.synchronise_after_migrate, sender=self)

@@ -13,3 +13,8 @@ urlpatterns = [
     path("", include("members.urls")),
     path("", include("rewards.urls")),
 ]
+
+handler400 = "loyalty.api.problems.bad_request"
+handler403 = "loyalty.api.problems.permission_denied"
+handler404 = "loyalty.api.problems.page_not_found"
+handler500 = "loyalty.api.problems.server_error"

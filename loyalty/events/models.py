@@ -1,6 +1,8 @@
 """Announced facts (the queue of record for subscriptions) and the deliveries that failed."""
 
+from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
+from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 
@@ -11,8 +13,9 @@ class Event(models.Model):
     name = models.CharField(_("name"), max_length=60)
     member_id = models.BigIntegerField(_("member"), null=True, blank=True)
     partner_id = models.BigIntegerField(_("partner"), null=True, blank=True)
-    facts = models.JSONField(_("facts"), default=dict)
+    facts = models.JSONField(_("facts"), default=dict, encoder=DjangoJSONEncoder)
     occurred_at = models.DateTimeField(_("occurred at"))
+    announced_at = models.DateTimeField(_("announced at"), db_default=Now(), editable=False)
     dispatched_at = models.DateTimeField(_("dispatched at"), null=True, blank=True)
 
     class Meta:

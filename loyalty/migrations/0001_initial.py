@@ -9,188 +9,406 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='HistoricalPartner',
+            name="HistoricalPartner",
             fields=[
-                ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
-                ('public_id', models.UUIDField(db_index=True, default=loyalty.ids.new_public_id, editable=False, verbose_name='id')),
-                ('slug', models.SlugField(verbose_name='short name')),
-                ('name', models.CharField(max_length=100, verbose_name='name')),
-                ('is_active', models.BooleanField(default=True, help_text='Keys of an inactive partner are refused.', verbose_name='active')),
-                ('created_at', models.DateTimeField(blank=True, editable=False, verbose_name='created at')),
-                ('history_user_id', models.BigIntegerField(blank=True, null=True)),
-                ('history_id', models.AutoField(primary_key=True, serialize=False)),
-                ('history_date', models.DateTimeField(db_index=True)),
-                ('history_change_reason', models.CharField(max_length=100, null=True)),
-                ('history_type', models.CharField(choices=[('+', 'Created'), ('~', 'Changed'), ('-', 'Deleted')], max_length=1)),
+                (
+                    "id",
+                    models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name="ID"),
+                ),
+                (
+                    "public_id",
+                    models.UUIDField(
+                        db_index=True, default=loyalty.ids.new_public_id, editable=False, verbose_name="id"
+                    ),
+                ),
+                ("slug", models.SlugField(verbose_name="short name")),
+                ("name", models.CharField(max_length=100, verbose_name="name")),
+                (
+                    "is_active",
+                    models.BooleanField(
+                        default=True,
+                        help_text="Keys of an inactive partner are refused.",
+                        verbose_name="active",
+                    ),
+                ),
+                ("created_at", models.DateTimeField(blank=True, editable=False, verbose_name="created at")),
+                ("history_user_id", models.BigIntegerField(blank=True, null=True)),
+                ("history_id", models.AutoField(primary_key=True, serialize=False)),
+                ("history_date", models.DateTimeField(db_index=True)),
+                ("history_change_reason", models.CharField(max_length=100, null=True)),
+                (
+                    "history_type",
+                    models.CharField(
+                        choices=[("+", "Created"), ("~", "Changed"), ("-", "Deleted")], max_length=1
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'historical partner',
-                'verbose_name_plural': 'historical partners',
-                'ordering': ('-history_date', '-history_id'),
-                'get_latest_by': ('history_date', 'history_id'),
+                "verbose_name": "historical partner",
+                "verbose_name_plural": "historical partners",
+                "ordering": ("-history_date", "-history_id"),
+                "get_latest_by": ("history_date", "history_id"),
             },
             bases=(simple_history.models.HistoricalChanges, models.Model),
         ),
         migrations.CreateModel(
-            name='HistoricalProgramme',
+            name="HistoricalProgramme",
             fields=[
-                ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
-                ('name', models.CharField(default='Kantis', max_length=100, verbose_name='name')),
-                ('base_currency', models.CharField(default='EUR', max_length=3, validators=[django.core.validators.RegexValidator('^[A-Z]{3}$')], verbose_name='base currency')),
-                ('time_zone', models.CharField(default='Europe/Helsinki', max_length=64, verbose_name='time zone')),
-                ('default_language', models.CharField(default='fi', max_length=2, verbose_name='default language')),
-                ('terms_version', models.PositiveIntegerField(default=1, editable=False, help_text='Counts up whenever a rule, tier or expiry policy is revised; caches of the terms follow it.', verbose_name='version of the terms')),
-                ('history_user_id', models.BigIntegerField(blank=True, null=True)),
-                ('history_id', models.AutoField(primary_key=True, serialize=False)),
-                ('history_date', models.DateTimeField(db_index=True)),
-                ('history_change_reason', models.CharField(max_length=100, null=True)),
-                ('history_type', models.CharField(choices=[('+', 'Created'), ('~', 'Changed'), ('-', 'Deleted')], max_length=1)),
+                (
+                    "id",
+                    models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name="ID"),
+                ),
+                ("name", models.CharField(default="Kantis", max_length=100, verbose_name="name")),
+                (
+                    "base_currency",
+                    models.CharField(
+                        default="EUR",
+                        max_length=3,
+                        validators=[django.core.validators.RegexValidator("^[A-Z]{3}$")],
+                        verbose_name="base currency",
+                    ),
+                ),
+                (
+                    "time_zone",
+                    models.CharField(default="Europe/Helsinki", max_length=64, verbose_name="time zone"),
+                ),
+                (
+                    "default_language",
+                    models.CharField(default="fi", max_length=2, verbose_name="default language"),
+                ),
+                (
+                    "terms_version",
+                    models.PositiveIntegerField(
+                        default=1,
+                        editable=False,
+                        help_text="Counts up whenever a rule, tier or expiry policy is revised; caches of the terms follow it.",
+                        verbose_name="version of the terms",
+                    ),
+                ),
+                ("history_user_id", models.BigIntegerField(blank=True, null=True)),
+                ("history_id", models.AutoField(primary_key=True, serialize=False)),
+                ("history_date", models.DateTimeField(db_index=True)),
+                ("history_change_reason", models.CharField(max_length=100, null=True)),
+                (
+                    "history_type",
+                    models.CharField(
+                        choices=[("+", "Created"), ("~", "Changed"), ("-", "Deleted")], max_length=1
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'historical programme',
-                'verbose_name_plural': 'historical programme',
-                'ordering': ('-history_date', '-history_id'),
-                'get_latest_by': ('history_date', 'history_id'),
+                "verbose_name": "historical programme",
+                "verbose_name_plural": "historical programme",
+                "ordering": ("-history_date", "-history_id"),
+                "get_latest_by": ("history_date", "history_id"),
             },
             bases=(simple_history.models.HistoricalChanges, models.Model),
         ),
         migrations.CreateModel(
-            name='Partner',
+            name="Partner",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.UUIDField(default=loyalty.ids.new_public_id, editable=False, unique=True, verbose_name='id')),
-                ('slug', models.SlugField(unique=True, verbose_name='short name')),
-                ('name', models.CharField(max_length=100, verbose_name='name')),
-                ('is_active', models.BooleanField(default=True, help_text='Keys of an inactive partner are refused.', verbose_name='active')),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created at')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "public_id",
+                    models.UUIDField(
+                        default=loyalty.ids.new_public_id, editable=False, unique=True, verbose_name="id"
+                    ),
+                ),
+                ("slug", models.SlugField(unique=True, verbose_name="short name")),
+                ("name", models.CharField(max_length=100, verbose_name="name")),
+                (
+                    "is_active",
+                    models.BooleanField(
+                        default=True,
+                        help_text="Keys of an inactive partner are refused.",
+                        verbose_name="active",
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="created at")),
             ],
             options={
-                'verbose_name': 'partner',
-                'verbose_name_plural': 'partners',
-                'ordering': ['slug'],
+                "verbose_name": "partner",
+                "verbose_name_plural": "partners",
+                "ordering": ["slug"],
             },
         ),
         migrations.CreateModel(
-            name='Event',
+            name="Event",
             fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=60, verbose_name='name')),
-                ('member_id', models.BigIntegerField(blank=True, null=True, verbose_name='member')),
-                ('partner_id', models.BigIntegerField(blank=True, null=True, verbose_name='partner')),
-                ('facts', models.JSONField(default=dict, verbose_name='facts')),
-                ('occurred_at', models.DateTimeField(verbose_name='occurred at')),
-                ('dispatched_at', models.DateTimeField(blank=True, null=True, verbose_name='dispatched at')),
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("name", models.CharField(max_length=60, verbose_name="name")),
+                ("member_id", models.BigIntegerField(blank=True, null=True, verbose_name="member")),
+                ("partner_id", models.BigIntegerField(blank=True, null=True, verbose_name="partner")),
+                ("facts", models.JSONField(default=dict, verbose_name="facts")),
+                ("occurred_at", models.DateTimeField(verbose_name="occurred at")),
+                ("dispatched_at", models.DateTimeField(blank=True, null=True, verbose_name="dispatched at")),
             ],
             options={
-                'verbose_name': 'event',
-                'verbose_name_plural': 'events',
-                'indexes': [models.Index(condition=models.Q(('dispatched_at__isnull', True)), fields=['id'], name='event_waiting'), models.Index(fields=['member_id', 'id'], name='event_by_member')],
+                "verbose_name": "event",
+                "verbose_name_plural": "events",
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("dispatched_at__isnull", True)),
+                        fields=["id"],
+                        name="event_waiting",
+                    ),
+                    models.Index(fields=["member_id", "id"], name="event_by_member"),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='ApiKey',
+            name="ApiKey",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(help_text='Where it is used, for example “till, Kamppi”.', max_length=100, verbose_name='name')),
-                ('prefix', models.CharField(editable=False, max_length=16, unique=True, verbose_name='prefix')),
-                ('secret_digest', models.BinaryField(max_length=32, verbose_name='digest of the secret')),
-                ('scopes', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(choices=[('members:read', 'read members'), ('members:write', 'enrol members'), ('activities:read', 'read activities'), ('activities:write', 'record activities'), ('points:read', 'read balances and statements')], max_length=30), size=None, verbose_name='scopes')),
-                ('rate_per_minute', models.PositiveIntegerField(blank=True, help_text="Empty: the programme's own limit.", null=True, verbose_name='requests per minute')),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created at')),
-                ('expires_at', models.DateTimeField(blank=True, null=True, verbose_name='expires at')),
-                ('revoked_at', models.DateTimeField(blank=True, null=True, verbose_name='revoked at')),
-                ('last_used_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='last used at')),
-                ('partner', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='api_keys', to='loyalty.partner', verbose_name='partner')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "name",
+                    models.CharField(
+                        help_text="Where it is used, for example “till, Kamppi”.",
+                        max_length=100,
+                        verbose_name="name",
+                    ),
+                ),
+                (
+                    "prefix",
+                    models.CharField(editable=False, max_length=16, unique=True, verbose_name="prefix"),
+                ),
+                ("secret_digest", models.BinaryField(max_length=32, verbose_name="digest of the secret")),
+                (
+                    "scopes",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(
+                            choices=[
+                                ("members:read", "read members"),
+                                ("members:write", "enrol members"),
+                                ("activities:read", "read activities"),
+                                ("activities:write", "record activities"),
+                                ("points:read", "read balances and statements"),
+                            ],
+                            max_length=30,
+                        ),
+                        size=None,
+                        verbose_name="scopes",
+                    ),
+                ),
+                (
+                    "rate_per_minute",
+                    models.PositiveIntegerField(
+                        blank=True,
+                        help_text="Empty: the programme's own limit.",
+                        null=True,
+                        verbose_name="requests per minute",
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="created at")),
+                ("expires_at", models.DateTimeField(blank=True, null=True, verbose_name="expires at")),
+                ("revoked_at", models.DateTimeField(blank=True, null=True, verbose_name="revoked at")),
+                (
+                    "last_used_at",
+                    models.DateTimeField(blank=True, editable=False, null=True, verbose_name="last used at"),
+                ),
+                (
+                    "partner",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="api_keys",
+                        to="loyalty.partner",
+                        verbose_name="partner",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'API key',
-                'verbose_name_plural': 'API keys',
-                'ordering': ['partner', 'name'],
+                "verbose_name": "API key",
+                "verbose_name_plural": "API keys",
+                "ordering": ["partner", "name"],
             },
         ),
         migrations.CreateModel(
-            name='Programme',
+            name="Programme",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(default='Kantis', max_length=100, verbose_name='name')),
-                ('base_currency', models.CharField(default='EUR', max_length=3, validators=[django.core.validators.RegexValidator('^[A-Z]{3}$')], verbose_name='base currency')),
-                ('time_zone', models.CharField(default='Europe/Helsinki', max_length=64, verbose_name='time zone')),
-                ('default_language', models.CharField(default='fi', max_length=2, verbose_name='default language')),
-                ('terms_version', models.PositiveIntegerField(default=1, editable=False, help_text='Counts up whenever a rule, tier or expiry policy is revised; caches of the terms follow it.', verbose_name='version of the terms')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(default="Kantis", max_length=100, verbose_name="name")),
+                (
+                    "base_currency",
+                    models.CharField(
+                        default="EUR",
+                        max_length=3,
+                        validators=[django.core.validators.RegexValidator("^[A-Z]{3}$")],
+                        verbose_name="base currency",
+                    ),
+                ),
+                (
+                    "time_zone",
+                    models.CharField(default="Europe/Helsinki", max_length=64, verbose_name="time zone"),
+                ),
+                (
+                    "default_language",
+                    models.CharField(default="fi", max_length=2, verbose_name="default language"),
+                ),
+                (
+                    "terms_version",
+                    models.PositiveIntegerField(
+                        default=1,
+                        editable=False,
+                        help_text="Counts up whenever a rule, tier or expiry policy is revised; caches of the terms follow it.",
+                        verbose_name="version of the terms",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'programme',
-                'verbose_name_plural': 'programme',
-                'constraints': [models.CheckConstraint(condition=models.Q(('pk', 1)), name='programme_is_one_row')],
+                "verbose_name": "programme",
+                "verbose_name_plural": "programme",
+                "constraints": [
+                    models.CheckConstraint(condition=models.Q(("pk", 1)), name="programme_is_one_row")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Run',
+            name="Run",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=100, verbose_name='name')),
-                ('status', models.CharField(choices=[('running', 'running'), ('succeeded', 'succeeded'), ('failed', 'failed'), ('abandoned', 'abandoned')], default='running', max_length=10, verbose_name='status')),
-                ('at', models.DateTimeField(help_text='The moment the run was judged at.', verbose_name='run for')),
-                ('started_at', models.DateTimeField(verbose_name='started')),
-                ('ended_at', models.DateTimeField(blank=True, null=True, verbose_name='ended')),
-                ('seen_at', models.DateTimeField(verbose_name='last sign of life')),
-                ('done', models.PositiveIntegerField(default=0, verbose_name='done')),
-                ('failed', models.PositiveIntegerField(default=0, verbose_name='failed')),
-                ('skipped', models.PositiveIntegerField(default=0, verbose_name='skipped')),
-                ('total', models.PositiveIntegerField(blank=True, null=True, verbose_name='total')),
-                ('detail', models.JSONField(blank=True, default=dict, verbose_name='detail')),
-                ('error', models.TextField(blank=True, verbose_name='error')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=100, verbose_name="name")),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("running", "running"),
+                            ("succeeded", "succeeded"),
+                            ("failed", "failed"),
+                            ("abandoned", "abandoned"),
+                        ],
+                        default="running",
+                        max_length=10,
+                        verbose_name="status",
+                    ),
+                ),
+                (
+                    "at",
+                    models.DateTimeField(
+                        help_text="The moment the run was judged at.", verbose_name="run for"
+                    ),
+                ),
+                ("started_at", models.DateTimeField(verbose_name="started")),
+                ("ended_at", models.DateTimeField(blank=True, null=True, verbose_name="ended")),
+                ("seen_at", models.DateTimeField(verbose_name="last sign of life")),
+                ("done", models.PositiveIntegerField(default=0, verbose_name="done")),
+                ("failed", models.PositiveIntegerField(default=0, verbose_name="failed")),
+                ("skipped", models.PositiveIntegerField(default=0, verbose_name="skipped")),
+                ("total", models.PositiveIntegerField(blank=True, null=True, verbose_name="total")),
+                ("detail", models.JSONField(blank=True, default=dict, verbose_name="detail")),
+                ("error", models.TextField(blank=True, verbose_name="error")),
             ],
             options={
-                'verbose_name': 'run',
-                'verbose_name_plural': 'runs',
-                'ordering': ['-id'],
-                'indexes': [models.Index(fields=['name', '-id'], name='run_by_name')],
+                "verbose_name": "run",
+                "verbose_name_plural": "runs",
+                "ordering": ["-id"],
+                "indexes": [models.Index(fields=["name", "-id"], name="run_by_name")],
             },
         ),
         migrations.CreateModel(
-            name='EventFailure',
+            name="EventFailure",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('subscription', models.CharField(max_length=100, verbose_name='subscription')),
-                ('status', models.CharField(choices=[('retrying', 'retrying'), ('parked', 'parked'), ('resolved', 'resolved')], default='retrying', max_length=10, verbose_name='status')),
-                ('attempts', models.PositiveSmallIntegerField(default=1, verbose_name='attempts')),
-                ('due_at', models.DateTimeField(blank=True, null=True, verbose_name='next attempt at')),
-                ('error', models.TextField(verbose_name='error')),
-                ('failed_at', models.DateTimeField(verbose_name='last failed at')),
-                ('event', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='failures', to='loyalty.event', verbose_name='event')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("subscription", models.CharField(max_length=100, verbose_name="subscription")),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[("retrying", "retrying"), ("parked", "parked"), ("resolved", "resolved")],
+                        default="retrying",
+                        max_length=10,
+                        verbose_name="status",
+                    ),
+                ),
+                ("attempts", models.PositiveSmallIntegerField(default=1, verbose_name="attempts")),
+                ("due_at", models.DateTimeField(blank=True, null=True, verbose_name="next attempt at")),
+                ("error", models.TextField(verbose_name="error")),
+                ("failed_at", models.DateTimeField(verbose_name="last failed at")),
+                (
+                    "event",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="failures",
+                        to="loyalty.event",
+                        verbose_name="event",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'failed event',
-                'verbose_name_plural': 'failed events',
-                'indexes': [models.Index(condition=models.Q(('status', 'retrying')), fields=['due_at'], name='failure_due')],
-                'constraints': [models.UniqueConstraint(fields=('event', 'subscription'), name='failure_once_per_subscription')],
+                "verbose_name": "failed event",
+                "verbose_name_plural": "failed events",
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("status", "retrying")), fields=["due_at"], name="failure_due"
+                    )
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("event", "subscription"), name="failure_once_per_subscription"
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='IdempotencyKey',
+            name="IdempotencyKey",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.CharField(max_length=128, verbose_name='key')),
-                ('request_digest', models.BinaryField(max_length=32, verbose_name='digest of the request')),
-                ('status', models.PositiveSmallIntegerField(verbose_name='status')),
-                ('body', models.TextField(verbose_name='answer')),
-                ('created_at', models.DateTimeField(verbose_name='created at')),
-                ('partner', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='loyalty.partner', verbose_name='partner')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("key", models.CharField(max_length=128, verbose_name="key")),
+                ("request_digest", models.BinaryField(max_length=32, verbose_name="digest of the request")),
+                ("status", models.PositiveSmallIntegerField(verbose_name="status")),
+                ("body", models.TextField(verbose_name="answer")),
+                ("created_at", models.DateTimeField(verbose_name="created at")),
+                (
+                    "partner",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="loyalty.partner",
+                        verbose_name="partner",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'idempotency key',
-                'verbose_name_plural': 'idempotency keys',
-                'indexes': [models.Index(fields=['created_at'], name='idempotency_key_age')],
-                'constraints': [models.UniqueConstraint(fields=('partner', 'key'), name='idempotency_key_once')],
+                "verbose_name": "idempotency key",
+                "verbose_name_plural": "idempotency keys",
+                "indexes": [models.Index(fields=["created_at"], name="idempotency_key_age")],
+                "constraints": [
+                    models.UniqueConstraint(fields=("partner", "key"), name="idempotency_key_once")
+                ],
             },
         ),
     ]

@@ -25,6 +25,7 @@ class Run(models.Model):
     total = models.PositiveIntegerField(_("total"), null=True, blank=True)
     detail = models.JSONField(_("detail"), default=dict, blank=True)
     error = models.TextField(_("error"), blank=True)
+    process = models.CharField(_("process"), max_length=200, blank=True, editable=False)
 
     class Meta:
         verbose_name = _("run")

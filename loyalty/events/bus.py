@@ -1,0 +1,111 @@
+"""How a lower floor tells an upper one: it *announces* a fact, and whoever *subscribed* is handed it later.
+
+``announce`` writes the event in the caller's transaction, so a rolled-back fact is never heard of. Upper floors
+subscribe in their ``handlers.py``, which is imported at start-up; :mod:`loyalty.events.dispatch` delivers.
+"""
+
+import datetime as dt
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import connection, transaction
+
+from loyalty.events import waking
+from loyalty.events.models import Event
+
+Handler = Callable[[list[Event]], None]
+
+
+class NotInTransaction(RuntimeError):
+    """An event was announced outside a transaction, apart from the fact that it tells of."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Announcement:
+    """A fact to be told: a name in the past tense, when it happened, whom it concerns, and plain JSON facts."""
+
+    name: str
+    at: dt.datetime
+    member_id: int | None = None
+    partner_id: int | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Subscription:
+    """One handler and the names of the events it takes."""
+
+    key: str
+    names: frozenset[str]
+    handler: Handler
+
+
+_subscriptions: dict[str, Subscription] = {}
+
+
+def announce(
+    name: str,
+    /,
+    *,
+    at: dt.datetime,
+    member_id: int | None = None,
+    partner_id: int | None = None,
+    **facts: Any,
+) -> None:
+    """Write one event in the caller's transaction; its subscriptions are handed it after the commit.
+
+    Raises NotInTransaction outside a transaction.
+    """
+    announce_many([Announcement(name=name, at=at, member_id=member_id, partner_id=partner_id, facts=facts)])
+
+
+def announce_many(announcements: Iterable[Announcement]) -> None:
+    """Write many events with one statement, as :func:`announce` does one."""
+    if not connection.in_atomic_block:
+        raise NotInTransaction("Announce inside the transaction of the fact itself.")
+    events = [
+        Event(
+            name=told.name,
+            member_id=told.member_id,
+            partner_id=told.partner_id,
+            facts=told.facts,
+            occurred_at=told.at,
+        )
+        for told in announcements
+    ]
+    if events:
+        Event.objects.bulk_create(events, batch_size=5_000)
+        transaction.on_commit(waking.wake, robust=True)
+
+
+def subscribe(*names: str, key: str) -> Callable[[Handler], Handler]:
+    """Register a handler for the named events under a stable key ("campaigns.thank_for_purchase").
+
+    The handler gets a list of events in no promised order, inside a transaction; it must be idempotent, write to the
+    database only, and raise to have the events offered again later. Keys are kept in the database: never rename one.
+    """
+
+    def register(handler: Handler) -> Handler:
+        known = _subscriptions.get(key)
+        if known is not None and known.handler is not handler:
+            raise ValueError(f"The subscription {key!r} exists already.")
+        _subscriptions[key] = Subscription(key, frozenset(names), handler)
+        return handler
+
+    return register
+
+
+def unsubscribe(key: str) -> None:
+    """Forget a subscription (tests)."""
+    _subscriptions.pop(key, None)
+
+
+def subscription(key: str) -> Subscription | None:
+    """The subscription of that key, or None when the code no longer has it."""
+    return _subscriptions.get(key)
+
+
+def subscriptions() -> tuple[Subscription, ...]:
+    """Every subscription, sorted by key."""
+    return tuple(_subscriptions[key] for key in sorted(_subscriptions))

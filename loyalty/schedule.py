@@ -1,0 +1,140 @@
+"""What beat does and when, declared in code and copied to django-celery-beat's tables after every ``migrate``.
+
+Staff may change an entry's interval or switch it off in the admin: such an edit is kept, and followed again once it
+is put back. Ticks are frequent and harmless: what is due is decided by rows in the database, under a claim.
+"""
+
+import datetime as dt
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from django.apps import AppConfig
+from django.db import connections, transaction
+from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask, PeriodicTasks
+
+logger = structlog.get_logger("kantis.schedule")
+
+OURS = "kantis"
+"""Marks our rows in their ``headers``, with the timing that the code declared when it last wrote the row."""
+
+
+@dataclass(frozen=True)
+class Every:
+    """At a steady interval."""
+
+    seconds: int
+
+    def __str__(self) -> str:
+        return f"every {self.seconds} s"
+
+    def fields(self) -> dict[str, Any]:
+        unit, count = IntervalSchedule.SECONDS, self.seconds
+        if count % 60 == 0:
+            unit, count = IntervalSchedule.MINUTES, count // 60
+        interval = IntervalSchedule.objects.filter(every=count, period=unit).first()
+        interval = interval or IntervalSchedule.objects.create(every=count, period=unit)
+        return {"interval": interval, "crontab": None}
+
+
+@dataclass(frozen=True)
+class Daily:
+    """Once a day, at a time of UTC: free of clock changes."""
+
+    at: dt.time
+
+    def __str__(self) -> str:
+        return f"daily at {self.at:%H:%M} UTC"
+
+    def fields(self) -> dict[str, Any]:
+        timing: dict[str, Any] = {
+            "minute": str(self.at.minute),
+            "hour": str(self.at.hour),
+            "day_of_week": "*",
+            "day_of_month": "*",
+            "month_of_year": "*",
+            "timezone": "UTC",
+        }
+        crontab = CrontabSchedule.objects.filter(**timing).first()
+        return {"interval": None, "crontab": crontab or CrontabSchedule.objects.create(**timing)}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One task of the schedule; a message not taken in time is dropped, for the next one does the same."""
+
+    task: str
+    timing: Every | Daily
+    does: str
+
+    @property
+    def expire_seconds(self) -> int:
+        return max(30, self.timing.seconds) if isinstance(self.timing, Every) else 12 * 3600
+
+
+SCHEDULE = (
+    Entry("loyalty.events.dispatch", Every(5), "Hands waiting events to their subscriptions (the sweep)."),
+    Entry("loyalty.prune", Daily(dt.time(1, 15)), "Deletes old events and answers to idempotency keys."),
+    Entry("rewards.mature_pending", Every(60), "Makes pending points available when their day has come."),
+    Entry("rewards.expire_points", Every(3600), "Lets points expire."),
+    Entry("rewards.review_tiers", Daily(dt.time(0, 10)), "Reviews every member's tier."),
+    Entry("campaigns.greet_birthdays", Every(900), "Prepares birthday greetings, on each member's own day."),
+    Entry("campaigns.dispatch_messages", Every(30), "Sends the messages that are due."),
+    Entry("analytics.nightly", Daily(dt.time(0, 45)), "Computes the nightly metrics."),
+)
+
+
+def synchronise() -> None:
+    """Make the tables say what the code says, but for what staff changed; other people's rows are left alone."""
+    with transaction.atomic():
+        for entry in SCHEDULE:
+            _synchronise_one(entry)
+        names = [entry.task for entry in SCHEDULE]
+        PeriodicTask.objects.filter(headers__contains=f'"{OURS}"').exclude(name__in=names).delete()
+        PeriodicTasks.update_changed()
+
+
+def synchronise_after_migrate(sender: AppConfig, using: str, **_kwargs: Any) -> None:
+    """Signal handler; does nothing while beat's own tables do not exist yet."""
+    with connections[using].cursor() as cursor:
+        tables = connections[using].introspection.table_names(cursor)
+    if PeriodicTask._meta.db_table in tables:
+        synchronise()
+
+
+def _synchronise_one(entry: Entry) -> None:
+    row = PeriodicTask.objects.select_for_update(of=("self",)).filter(name=entry.task).first()
+    if row is None:
+        row = PeriodicTask(name=entry.task, **entry.timing.fields())
+    elif not _is_edited(row) and _declared(row) != str(entry.timing):
+        for name, value in entry.timing.fields().items():
+            setattr(row, name, value)
+    row.task, row.description = entry.task, entry.does
+    row.expire_seconds = entry.expire_seconds
+    row.headers = json.dumps({OURS: str(entry.timing)})
+    row.save()
+
+
+def _declared(row: PeriodicTask) -> str:
+    """The timing that the code declared when it last wrote the row."""
+    return str(json.loads(row.headers or "{}").get(OURS, ""))
+
+
+def _is_edited(row: PeriodicTask) -> bool:
+    """Whether staff gave the row a timing other than the code had declared."""
+    return _timing_of(row) != _declared(row)
+
+
+def _timing_of(row: PeriodicTask) -> str:
+    if row.interval:
+        return str(Every(int(dt.timedelta(**{row.interval.period: row.interval.every}).total_seconds())))
+    if row.crontab and row.crontab.hour.isdigit() and row.crontab.minute.isdigit():
+        daily = Daily(dt.time(int(row.crontab.hour), int(row.crontab.minute)))
+        is_daily = CrontabSchedule.objects.filter(pk=row.crontab.pk, **_daily_only()).exists()
+        return str(daily) if is_daily else "edited"
+    return "edited"
+
+
+def _daily_only() -> dict[str, str]:
+    return {"day_of_week": "*", "day_of_month": "*", "month_of_year": "*", "timezone": "UTC"}
