@@ -23,6 +23,13 @@ class Campaign(models.Model):
         default=3,
         help_text=_("A greeting missed by up to this many days is still sent; later it is not."),
     )
+    looked_at = models.DateTimeField(
+        _("last looked for occasions at"),
+        null=True,
+        blank=True,
+        editable=False,
+        help_text=_("Occasions up to here are settled: sent, or skipped with a reason."),
+    )
     subjects = TranslatedTextField(_("subjects"))
     bodies = TranslatedTextField(_("texts"), help_text=_("“{first_name}” and “{points}” are filled in."))
 

@@ -22,6 +22,21 @@ class Message(models.Model):
         UNKNOWN = "unknown", _("outcome unknown")
         SKIPPED = "skipped", _("not sent")
 
+    class Reason(models.TextChoices):
+        """Why a message was not sent, or not by e-mail, or is tried again. ``detail`` keeps the other side's words."""
+
+        TOO_LATE = "too_late", _("noticed too late")
+        GIVEN_RECENTLY = "given_recently", _("the last gift of this campaign is too recent")
+        NO_ADDRESS = "no_address", _("no e-mail address: shown in the portal instead")
+        NO_CONSENT = "no_consent", _("no consent to e-mail: shown in the portal instead")
+        CONSENT_WITHDRAWN = "consent_withdrawn", _("the consent was withdrawn before sending")
+        NOT_A_MEMBER = "not_a_member", _("no longer a member")
+        RETRYING = "retrying", _("a passing error; tried again")
+        REFUSED = "refused", _("refused by the mail server")
+        GAVE_UP = "gave_up", _("given up after too many tries or too long a time")
+        LOST = "lost", _("the sender stopped half-way; it may have gone out")
+        ERROR = "error", _("an unexpected error")
+
     member = models.ForeignKey(
         Member, on_delete=models.PROTECT, related_name="messages", verbose_name=_("member"), db_index=False
     )
@@ -35,7 +50,8 @@ class Message(models.Model):
     body = models.TextField(_("text"))
     points = models.PositiveIntegerField(_("points given"), default=0)
     status = models.CharField(_("status"), max_length=10, choices=Status.choices, default=Status.DUE)
-    reason = models.CharField(_("reason"), max_length=200, blank=True)
+    reason = models.CharField(_("reason"), max_length=20, blank=True, choices=Reason.choices)
+    detail = models.CharField(_("detail"), max_length=300, blank=True)
     created_at = models.DateTimeField(_("created at"))
     due_at = models.DateTimeField(_("due at"))
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)

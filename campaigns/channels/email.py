@@ -1,0 +1,135 @@
+"""E-mail: text and HTML in the portal's look, by whatever backend Django's settings name."""
+
+import contextlib
+import smtplib
+from collections.abc import Iterator
+from email.utils import parseaddr
+from typing import Any
+from urllib.parse import urljoin
+
+from django.conf import settings
+from django.core.mail import EmailMultiAlternatives, get_connection
+from django.core.mail.backends.base import BaseEmailBackend
+from django.template.loader import render_to_string
+from django.urls import NoReverseMatch, reverse
+from django.utils import translation
+
+from campaigns.channels.base import Channel, ChannelDown, OutcomeUnknown, PassingError, Recipient, Refused
+from campaigns.channels.smtp import EmailBackend as TellingBackend
+from campaigns.models import Message
+from loyalty import programme
+
+_DJANGOS_SMTP = "django.core.mail.backends.smtp.EmailBackend"
+_OURS = f"{TellingBackend.__module__}.{TellingBackend.__qualname__}"
+
+
+class EmailChannel(Channel):
+    """One connection a round, checked before each message, so that a stale one costs no message its try."""
+
+    def __init__(self) -> None:
+        self._connection: BaseEmailBackend | None = None
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[None]:
+        self._connection = get_connection(_OURS if settings.EMAIL_BACKEND == _DJANGOS_SMTP else None)
+        try:
+            yield
+        finally:
+            self._hang_up()
+
+    def ready(self) -> None:
+        try:
+            smtp = self._smtp()
+            if smtp is not None and not _answers(smtp):
+                self._hang_up()
+            if self._connection is not None:
+                self._connection.open()
+        except (OSError, smtplib.SMTPException) as error:
+            raise ChannelDown(f"the mail server cannot be used: {_words(error)}") from error
+
+    def objection(self, recipient: Recipient) -> str:
+        if not recipient.is_active:
+            return Message.Reason.NOT_A_MEMBER
+        if not recipient.email:
+            return Message.Reason.NO_ADDRESS
+        return "" if recipient.agrees_to_email else Message.Reason.CONSENT_WITHDRAWN
+
+    def deliver(self, message: Message, recipient: Recipient) -> None:
+        mail = compose(message, to=recipient.email, connection=self._connection)
+        try:
+            mail.send()
+        except smtplib.SMTPRecipientsRefused as error:
+            code, words = next(iter(error.recipients.values()))
+            raise _by_code(code, f"{code} {_text(words)}") from error
+        except smtplib.SMTPResponseException as error:
+            raise _by_code(error.smtp_code, _words(error)) from error
+        except (OSError, smtplib.SMTPException) as error:
+            text_given = getattr(self._smtp(), "text_given", False)
+            self._hang_up()
+            raise (OutcomeUnknown if text_given else PassingError)(_words(error)) from error
+
+    def _smtp(self) -> smtplib.SMTP | None:
+        smtp: smtplib.SMTP | None = getattr(self._connection, "connection", None)
+        return smtp
+
+    def _hang_up(self) -> None:
+        if self._connection is not None:
+            with contextlib.suppress(OSError, smtplib.SMTPException):
+                self._connection.close()
+
+
+def compose(message: Message, *, to: str, connection: Any = None) -> EmailMultiAlternatives:
+    """The mail for a message row, in its language. Its Message-ID follows from the row, so logs can be matched."""
+    with translation.override(message.language):
+        context = {
+            "message": message,
+            "programme": programme.current(),
+            "home_url": _portal_url("home"),
+            "consents_url": _portal_url("consents"),
+        }
+        mail = EmailMultiAlternatives(
+            subject=message.subject,
+            body=render_to_string("email/greeting.txt", context),
+            to=[to],
+            connection=connection,
+            headers={
+                "Message-ID": f"<kantis-{message.pk}@{_sender_domain()}>",
+                "Auto-Submitted": "auto-generated",
+            },
+        )
+        mail.attach_alternative(render_to_string("email/greeting.html", context), "text/html")
+    return mail
+
+
+def _portal_url(name: str) -> str:
+    """A page of the portal as the recipient can open it; empty where PUBLIC_URL is not set."""
+    try:
+        return urljoin(settings.PUBLIC_URL, reverse(name)) if settings.PUBLIC_URL else ""
+    except NoReverseMatch:
+        return ""
+
+
+def _sender_domain() -> str:
+    return parseaddr(settings.DEFAULT_FROM_EMAIL)[1].rpartition("@")[2] or "localhost"
+
+
+def _answers(smtp: smtplib.SMTP) -> bool:
+    try:
+        return smtp.noop()[0] == 250
+    except (OSError, smtplib.SMTPException):
+        return False
+
+
+def _by_code(code: int, words: str) -> Exception:
+    return Refused(words) if 500 <= code < 600 else PassingError(words)
+
+
+def _text(words: bytes | str) -> str:
+    return words.decode(errors="replace") if isinstance(words, bytes) else words
+
+
+def _words(error: Exception) -> str:
+    """What the other side said, or what broke."""
+    if isinstance(error, smtplib.SMTPResponseException):
+        return f"{error.smtp_code} {_text(error.smtp_error)}"
+    return str(error) or type(error).__name__

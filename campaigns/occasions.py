@@ -1,0 +1,111 @@
+"""Whose day it is: a member's birthday in their own time zone, and what is due for it.
+
+Pure decisions: facts in, a decision out, no database. ``campaigns.birthdays`` loads the facts and writes what was
+decided.
+"""
+
+import calendar
+import datetime as dt
+import enum
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from loyalty import clock
+
+GIFT_INTERVAL = dt.timedelta(days=300)
+"""No second birthday gift within this time, however often the birthday or the time zone is changed."""
+
+LONGEST_LOOK_BACK = 300
+"""Days; less than a year, so that at most one birthday lies in it."""
+
+_EARLIEST_ZONE, _LATEST_ZONE = dt.timezone(dt.timedelta(hours=-12)), dt.timezone(dt.timedelta(hours=14))
+
+
+class Verdict(enum.Enum):
+    GREET = "greet"
+    TOO_LATE = "too late"
+    GIVEN_RECENTLY = "given recently"
+
+
+@dataclass(frozen=True, slots=True)
+class Birthday:
+    """What there is to know of one member: ``gift_at`` is when they last got this campaign's gift."""
+
+    birth_date: dt.date
+    time_zone: str
+    joined_at: dt.datetime
+    gift_at: dt.datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """``day`` is the birthday that the verdict is about, on the member's own calendar."""
+
+    day: dt.date
+    verdict: Verdict
+
+    @property
+    def occasion(self) -> str:
+        return birthday_occasion(self.day.year)
+
+
+def birthday_occasion(year: int) -> str:
+    """The key under which a member has at most one birthday message a year."""
+    return f"birthday:{year}"
+
+
+def birthday_in(birth_date: dt.date, year: int) -> dt.date:
+    """The day on which the birthday is kept in ``year``: 29 February on 28 February in common years."""
+    if (birth_date.month, birth_date.day) == (2, 29) and not calendar.isleap(year):
+        return dt.date(year, 2, 28)
+    return birth_date.replace(year=year)
+
+
+def latest_birthday(birth_date: dt.date, today: dt.date) -> dt.date | None:
+    """The last birthday kept on or before ``today``; none before the first one, a year after birth."""
+    this_year = birthday_in(birth_date, today.year)
+    day = this_year if this_year <= today else birthday_in(birth_date, today.year - 1)
+    return day if day.year > birth_date.year else None
+
+
+def due_birthday(
+    facts: Birthday, *, at: dt.datetime, look_back_days: int, missed_days: int
+) -> Decision | None:
+    """What to do for one member at the moment ``at``; None when no birthday is open.
+
+    A birthday is open on the member's own day and ``look_back_days`` after it. One that is older, up to
+    ``missed_days``, was missed: it is settled as too late. Whoever joined after the day has missed nothing.
+    """
+    day = latest_birthday(facts.birth_date, clock.local_date(at, facts.time_zone))
+    if day is None or clock.local_date(facts.joined_at, facts.time_zone) > day:
+        return None
+    age = (clock.local_date(at, facts.time_zone) - day).days
+    if age > max(look_back_days, missed_days):
+        return None
+    if facts.gift_at is not None and at - facts.gift_at < GIFT_INTERVAL:
+        return Decision(day, Verdict.GIVEN_RECENTLY)
+    return Decision(day, Verdict.GREET if age <= look_back_days else Verdict.TOO_LATE)
+
+
+def missed_days(*, look_back_days: int, looked_at: dt.datetime | None, at: dt.datetime) -> int:
+    """How many days back birthdays may still be unsettled when they were last looked for at ``looked_at``.
+
+    What was open then is settled now: the look-back, the time since, and the day on which the look-back ended.
+    """
+    if looked_at is None:
+        return look_back_days
+    return min(LONGEST_LOOK_BACK, look_back_days + 1 + max(0, (at - looked_at).days))
+
+
+def candidate_days(*, at: dt.datetime, days_back: int) -> Iterator[tuple[int, int, int]]:
+    """The (month, day, year) of every birth date that may be open at ``at`` somewhere on earth, year of the birthday.
+
+    From the earliest calendar day now lived anywhere less ``days_back`` to the latest; each pair of month and day
+    comes once, as the span is shorter than a year.
+    """
+    day, last = at.astimezone(_EARLIEST_ZONE).date() - dt.timedelta(days_back), at.astimezone(_LATEST_ZONE).date()
+    while day <= last:
+        yield day.month, day.day, day.year
+        if (day.month, day.day) == (2, 28) and not calendar.isleap(day.year):
+            yield 2, 29, day.year
+        day += dt.timedelta(days=1)
