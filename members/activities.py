@@ -217,8 +217,11 @@ def _line_rows(items: Sequence[NewActivity], positions: list[int]) -> list[LineR
         for line in lines
         if line.category or line.department
     )
-    products = catalogue.PRODUCTS.ids(
-        (partner_id, line.sku) for _position, partner_id, lines in given for line in lines if line.sku
+    products = catalogue.product_ids(
+        (partner_id, line.sku, categories.get((line.category, line.department)))
+        for _position, partner_id, lines in given
+        for line in lines
+        if line.sku
     )
     return [
         (

@@ -88,6 +88,23 @@ CATEGORIES = Dimension("members_category", ("name", "department"), ("text", "tex
 PRODUCTS = Dimension("members_product", ("partner_id", "sku"), ("bigint", "text"))
 
 
+def product_ids(seen: Iterable[tuple[int, str, int | None]]) -> Mapping[Key, int]:
+    """Ids by (partner id, SKU), of products seen with a category id. A product takes the first category it is seen with."""
+    categories = {(partner_id, sku): category_id for partner_id, sku, category_id in seen}
+    unknown = categories.keys() - PRODUCTS.known.keys()
+    ids = PRODUCTS.ids(categories)
+    classified = {ids[key]: categories[key] for key in unknown if categories[key] is not None}
+    if classified:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE members_product SET category_id = seen.category_id "
+                "FROM unnest(%s::bigint[], %s::bigint[]) AS seen(id, category_id) "
+                "WHERE members_product.id = seen.id AND members_product.category_id IS NULL",
+                [list(classified.keys()), list(classified.values())],
+            )
+    return ids
+
+
 def forget() -> None:
     """Drop all remembered ids (between tests that truncate tables)."""
     for dimension in (STORES, CHANNELS, CATEGORIES, PRODUCTS):

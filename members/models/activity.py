@@ -84,7 +84,7 @@ class Category(models.Model):
 
 
 class Product(models.Model):
-    """A partner's product; comes into being when first seen. ``category`` is the one seen last."""
+    """A partner's product; comes into being when first seen, with the category it is first seen in."""
 
     partner = models.ForeignKey(
         Partner, on_delete=models.PROTECT, related_name="products", verbose_name=_("partner")

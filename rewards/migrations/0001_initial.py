@@ -226,7 +226,7 @@ class Migration(migrations.Migration):
                     models.CharField(
                         choices=[
                             ("earn", "earned"),
-                            ("repayment", "earned, repaying a debt"),
+                            ("repayment", "debt repaid"),
                             ("mature", "made available"),
                             ("redeem", "redeemed"),
                             ("donate", "donated"),

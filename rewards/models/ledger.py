@@ -111,7 +111,7 @@ class Transfer(models.Model):
 
     class Kind(models.TextChoices):
         EARN = "earn", _("earned")
-        REPAYMENT = "repayment", _("earned, repaying a debt")
+        REPAYMENT = "repayment", _("debt repaid")
         MATURE = "mature", _("made available")
         REDEEM = "redeem", _("redeemed")
         DONATE = "donate", _("donated")

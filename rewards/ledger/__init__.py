@@ -1,0 +1,48 @@
+"""The ledger: the only writer of transfers, lots, allocations and balances.
+
+Every operation locks the member's accounts (in primary-key order), decides what to write from what it then sees,
+and writes it in one go. Called by ``earning``, redemption, staff actions and the nightly jobs. The language is
+double entry: a transfer moves a positive number of whole points from one account to another.
+"""
+
+from rewards.ledger.books import (
+    Balance,
+    Books,
+    Grant,
+    InsufficientPoints,
+    LedgerError,
+    OverReversal,
+    Why,
+    forget,
+    lock,
+    open_wallet,
+    write,
+)
+from rewards.ledger.granting import grant_occasion, plan_grant, post_grants
+from rewards.ledger.pending import cancel_pending, confirm_pending, mature_due
+from rewards.ledger.reversal import reverse
+from rewards.ledger.spending import Expired, expire_due, spend
+
+__all__ = [
+    "Balance",
+    "Books",
+    "Expired",
+    "Grant",
+    "InsufficientPoints",
+    "LedgerError",
+    "OverReversal",
+    "Why",
+    "cancel_pending",
+    "confirm_pending",
+    "expire_due",
+    "forget",
+    "grant_occasion",
+    "lock",
+    "mature_due",
+    "open_wallet",
+    "plan_grant",
+    "post_grants",
+    "reverse",
+    "spend",
+    "write",
+]

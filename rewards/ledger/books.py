@@ -1,0 +1,335 @@
+"""The books: members' accounts under lock, the transfers decided on, and the one place that writes them.
+
+Used by the other rooms of the ledger only; the rest of the house calls those through ``rewards.ledger``.
+"""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import connection
+from django.utils.translation import gettext as _
+
+from rewards.models import Transfer
+from rewards.models.ledger import PROGRAMME_ACCOUNTS, AccountKind
+
+Kind = Transfer.Kind
+AVAILABLE, PENDING, DEBT = AccountKind.AVAILABLE, AccountKind.PENDING, AccountKind.DEBT
+
+
+class LedgerError(Exception):
+    """A ledger operation that the books do not allow; nothing was written."""
+
+
+class InsufficientPoints(LedgerError):
+    """More points asked for than the member can spend (available, less any debt)."""
+
+    def __init__(self, *, asked: int, spendable: int) -> None:
+        super().__init__(asked, spendable)
+        self.asked = asked
+        self.spendable = spendable
+
+    def __str__(self) -> str:
+        return _("%(asked)s points were asked for, but only %(spendable)s can be spent.") % {
+            "asked": self.asked,
+            "spendable": self.spendable,
+        }
+
+
+class OverReversal(LedgerError):
+    """More points asked back than the transfer still has unreversed."""
+
+    def __init__(self, *, transfer_id: int, asked: int, left: int) -> None:
+        super().__init__(transfer_id, asked, left)
+        self.transfer_id = transfer_id
+        self.asked = asked
+        self.left = left
+
+    def __str__(self) -> str:
+        return _("%(asked)s points were to be reversed, but only %(left)s of the transfer are left.") % {
+            "asked": self.asked,
+            "left": self.left,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """Why a transfer happens: its provenance, copied to the row. See :class:`rewards.models.Transfer`."""
+
+    activity_id: int | None = None
+    rule_revision_id: int | None = None
+    source: str = ""
+    source_id: int | None = None
+    occasion: str | None = None
+    staff_id: int | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Points to be given: positive whole ``points`` of ``wallet_id``, earned at ``occurred_at``.
+
+    ``pending`` grants wait in the pending account until ``available_at`` (or confirmation when that is None).
+    ``from_kind`` names the programme account that pays: issued, or adjusted for a correction by staff.
+    """
+
+    member_id: int
+    wallet_id: int
+    points: int
+    occurred_at: dt.datetime
+    expires_at: dt.datetime | None
+    why: Why = Why()
+    qualifies: bool = False
+    pending: bool = False
+    available_at: dt.datetime | None = None
+    from_kind: AccountKind = AccountKind.ISSUED
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """A member's points in one wallet. All are zero or more; ``debt`` is what is owed."""
+
+    available: int = 0
+    pending: int = 0
+    debt: int = 0
+
+    @property
+    def spendable(self) -> int:
+        return max(self.available - self.debt, 0)
+
+
+@dataclass(slots=True)
+class NewTransfer:
+    """A transfer to write, with the lot it opens and what it takes from (or, negative, gives back to) lots."""
+
+    kind: str
+    member_id: int
+    from_account: int
+    to_account: int
+    points: int
+    occurred_at: dt.datetime
+    why: Why = Why()
+    qualifies_at: dt.datetime | None = None
+    reverses_id: int | None = None
+    opens: "NewLot | None" = None
+    takes: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NewLot:
+    """The lot that a transfer opens in its ``to_account``."""
+
+    earned_at: dt.datetime
+    expires_at: dt.datetime | None
+    available_at: dt.datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LiveLot:
+    """A lot as read under the lock. ``remaining`` may be zero when read for a reversal."""
+
+    id: int
+    transfer_id: int
+    account_id: int
+    remaining: int
+    earned_at: dt.datetime
+    expires_at: dt.datetime | None
+
+
+@dataclass(slots=True)
+class Books:
+    """The locked accounts of some members, the transfers decided on but not yet written, and those written last."""
+
+    accounts: dict[tuple[int, int, str], int]
+    balances: dict[int, int]
+    programme: Mapping[tuple[int, str], int]
+    planned: list[NewTransfer] = field(default_factory=list)
+    written: list[NewTransfer] = field(default_factory=list)
+
+    def covers(self, wallet_ids: Iterable[int]) -> bool:
+        """Whether these wallets are among those locked."""
+        return {wallet_id for _member_id, wallet_id, _kind in self.accounts} >= set(wallet_ids)
+
+    def account(self, member_id: int, wallet_id: int, kind: AccountKind) -> int:
+        return self.accounts[member_id, wallet_id, kind]
+
+    def balance(self, member_id: int, wallet_id: int) -> Balance:
+        """The balance with everything planned so far."""
+        available, pending, debt = (
+            self.balances[self.accounts[member_id, wallet_id, kind]] for kind in (AVAILABLE, PENDING, DEBT)
+        )
+        return Balance(available=available, pending=pending, debt=-debt)
+
+    def plan(self, transfer: NewTransfer) -> None:
+        """Add a transfer to what will be written; balances follow at once."""
+        self.planned.append(transfer)
+        if transfer.from_account in self.balances:
+            self.balances[transfer.from_account] -= transfer.points
+        if transfer.to_account in self.balances:
+            self.balances[transfer.to_account] += transfer.points
+
+
+_LOCK = """
+SELECT id, member_id, wallet_id, kind, balance FROM rewards_account
+WHERE member_id = ANY(%s) AND wallet_id = ANY(%s) ORDER BY id FOR UPDATE
+"""
+
+_CREATE_ACCOUNTS = """
+INSERT INTO rewards_account (member_id, wallet_id, kind, balance)
+SELECT member_id, wallet_id, kind, 0
+FROM unnest(%s::bigint[]) AS m(member_id), unnest(%s::bigint[]) AS w(wallet_id), unnest(%s::text[]) AS k(kind)
+ORDER BY member_id, wallet_id, kind
+ON CONFLICT (member_id, wallet_id, kind) DO NOTHING
+"""
+
+
+def lock(member_ids: Iterable[int], wallet_ids: Iterable[int]) -> Books:
+    """Lock the members' accounts in these wallets, creating those that are missing. Call inside a transaction."""
+    members, wallets = sorted(set(member_ids)), sorted(set(wallet_ids))
+    with connection.cursor() as cursor:
+        cursor.execute(_LOCK, [members, wallets])
+        rows = cursor.fetchall()
+        if len(rows) < 3 * len(members) * len(wallets):
+            cursor.execute(_CREATE_ACCOUNTS, [members, wallets, [AVAILABLE, PENDING, DEBT]])
+            cursor.execute(_LOCK, [members, wallets])
+            rows = cursor.fetchall()
+    return Books(
+        accounts={(member_id, wallet_id, kind): id_ for id_, member_id, wallet_id, kind, _balance in rows},
+        balances={id_: balance for id_, _member_id, _wallet_id, _kind, balance in rows},
+        programme=programme_accounts(),
+    )
+
+
+_programme_accounts: dict[tuple[int, str], int] = {}
+
+
+def programme_accounts() -> Mapping[tuple[int, str], int]:
+    """Account ids of the programme by (wallet id, kind); read once per process, they never change."""
+    if not _programme_accounts:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT wallet_id, kind, id FROM rewards_account WHERE member_id IS NULL")
+            _programme_accounts.update({(wallet_id, kind): id_ for wallet_id, kind, id_ in cursor.fetchall()})
+    return _programme_accounts
+
+
+def forget() -> None:
+    """Drop the remembered programme accounts (after adding a wallet, and between tests)."""
+    _programme_accounts.clear()
+
+
+def open_wallet(wallet_id: int) -> None:
+    """Give a new wallet its programme accounts."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO rewards_account (wallet_id, kind) SELECT %s, unnest(%s::text[]) ON CONFLICT DO NOTHING",
+            [wallet_id, list(PROGRAMME_ACCOUNTS)],
+        )
+    forget()
+
+
+def live_lots(account_ids: Sequence[int]) -> list[LiveLot]:
+    """The live lots of locked accounts, in the order they are consumed: earliest expiry first, then oldest."""
+    return lots_where(
+        "account_id = ANY(%s) AND remaining > 0 ORDER BY expires_at NULLS LAST, id", [list(account_ids)]
+    )
+
+
+def lots_where(where: str, params: list[Any]) -> list[LiveLot]:
+    """Lots by a condition written in this package; values go in ``params`` only."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT id, transfer_id, account_id, remaining, earned_at, expires_at FROM rewards_lot WHERE {where}",  # noqa: S608
+            params,
+        )
+        return [LiveLot(*row) for row in cursor.fetchall()]
+
+
+_WRITE = """
+WITH given AS MATERIALIZED (
+    SELECT nextval(pg_get_serial_sequence('rewards_transfer', 'id')) AS id, *
+    FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::timestamptz[],
+                %s::timestamptz[], %s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::bigint[], %s::text[],
+                %s::bigint[], %s::text[], %s::boolean[], %s::timestamptz[], %s::timestamptz[], %s::timestamptz[])
+        WITH ORDINALITY AS given(kind, member_id, from_account_id, to_account_id, points, occurred_at, qualifies_at,
+                                 activity_id, rule_revision_id, reverses_id, source, source_id, occasion, staff_id,
+                                 note, opens, earned_at, expires_at, available_at, position)
+), transfers AS (
+    INSERT INTO rewards_transfer (id, kind, member_id, from_account_id, to_account_id, points, occurred_at, posted_at,
+                                  qualifies_at, activity_id, rule_revision_id, reverses_id, source, source_id,
+                                  occasion, staff_id, note)
+    SELECT id, kind, member_id, from_account_id, to_account_id, points, occurred_at, %s, qualifies_at, activity_id,
+           rule_revision_id, reverses_id, source, source_id, occasion, staff_id, note
+    FROM given ORDER BY position
+), lots AS (
+    INSERT INTO rewards_lot (transfer_id, member_id, account_id, points, remaining, earned_at, expires_at, available_at)
+    SELECT id, member_id, to_account_id, points, points, earned_at, expires_at, available_at
+    FROM given WHERE opens ORDER BY position
+), balances AS (
+    UPDATE rewards_account SET balance = balance + moved.points
+    FROM (SELECT account_id, sum(points) AS points
+          FROM (SELECT to_account_id AS account_id, points FROM given
+                UNION ALL SELECT from_account_id, -points FROM given) AS sides
+          GROUP BY account_id) AS moved
+    WHERE rewards_account.id = moved.account_id AND rewards_account.member_id IS NOT NULL
+)
+SELECT id FROM given ORDER BY position
+"""
+
+_ALLOCATE = """
+WITH given AS MATERIALIZED (
+    SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[]) AS given(lot_id, transfer_id, points)
+), allocations AS (
+    INSERT INTO rewards_allocation (lot_id, transfer_id, points) SELECT lot_id, transfer_id, points FROM given
+)
+UPDATE rewards_lot SET remaining = remaining - taken.points
+FROM (SELECT lot_id, sum(points) AS points FROM given GROUP BY lot_id) AS taken
+WHERE rewards_lot.id = taken.lot_id
+"""
+
+
+def write(books: Books, *, at: dt.datetime) -> list[int]:
+    """Write all that is planned, in order, and give the transfers' ids. One statement, two where lots are consumed."""
+    planned, books.planned = books.planned, []
+    books.written = planned
+    if not planned:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(_WRITE, [*_columns(planned), at])
+        ids = [row[0] for row in cursor.fetchall()]
+        taken = [
+            (lot_id, id_, points)
+            for id_, transfer in zip(ids, planned, strict=True)
+            for lot_id, points in transfer.takes
+        ]
+        if taken:
+            cursor.execute(_ALLOCATE, [list(column) for column in zip(*taken, strict=True)])
+    return ids
+
+
+def _columns(planned: Sequence[NewTransfer]) -> list[list[Any]]:
+    rows = [
+        (
+            each.kind,
+            each.member_id,
+            each.from_account,
+            each.to_account,
+            each.points,
+            each.occurred_at,
+            each.qualifies_at,
+            each.why.activity_id,
+            each.why.rule_revision_id,
+            each.reverses_id,
+            each.why.source,
+            each.why.source_id,
+            each.why.occasion,
+            each.why.staff_id,
+            each.why.note,
+            each.opens is not None,
+            each.opens and each.opens.earned_at,
+            each.opens and each.opens.expires_at,
+            each.opens and each.opens.available_at,
+        )
+        for each in planned
+    ]
+    return [list(column) for column in zip(*rows, strict=True)]

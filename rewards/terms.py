@@ -1,0 +1,218 @@
+"""The terms in force at any time (rules, tiers, expiry), read from their tables and remembered by each process.
+
+Terms are revised by date, never edited in place, so a snapshot answers for every moment. ``Programme.terms_version``
+counts the revisions: whoever revises calls :func:`revised`, and every process reads the new terms before its next use.
+"""
+
+import bisect
+import datetime as dt
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property, lru_cache
+from itertools import groupby
+
+from django.db.models import F
+
+from loyalty import clock, conditions
+from loyalty.models import Programme
+from members.models import Tier
+from rewards import expiry
+from rewards.models import ExpiryPolicy, RuleRevision, TierTerms, Wallet
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One revision of an earning rule, ready to be judged. ``amount`` is in the base currency."""
+
+    revision_id: int
+    code: str
+    names: dict[str, str]
+    wallet_id: int
+    valid_from: dt.datetime
+    valid_to: dt.datetime | None
+    condition: conditions.Condition | None
+    effect: str
+    points: int
+    amount: Decimal | None
+    qualifying: bool
+    pending_days: int
+
+    def in_force(self, at: dt.datetime) -> bool:
+        return self.valid_from <= at and (self.valid_to is None or at < self.valid_to)
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One tier under some terms: qualifying points it takes, multiplier it gives."""
+
+    tier_id: int
+    code: str
+    names: dict[str, str]
+    rank: int
+    threshold: int
+    multiplier: Decimal
+
+
+@dataclass(frozen=True)
+class TierRules:
+    """How tiers are reached from ``valid_from`` on. ``levels`` by ascending threshold; the first takes nothing."""
+
+    valid_from: dt.datetime
+    window: dt.timedelta
+    levels: tuple[Level, ...]
+
+    def due(self, qualifying: int) -> Level:
+        """The level that so many qualifying points within the window give."""
+        return self.levels[
+            bisect.bisect_right([level.threshold for level in self.levels], max(qualifying, 0)) - 1
+        ]
+
+    def after(self, level: Level) -> Level | None:
+        """The next level up, None at the top."""
+        return next((other for other in self.levels if other.threshold > level.threshold), None)
+
+    def level_of(self, tier_id: int) -> Level:
+        """The level of a tier; the lowest for a tier these terms do not know."""
+        return next((level for level in self.levels if level.tier_id == tier_id), self.levels[0])
+
+
+@dataclass(frozen=True)
+class Policy:
+    """An expiry policy from ``valid_from`` on; ``months`` None means never."""
+
+    valid_from: dt.datetime
+    months: int | None
+    rounding: str
+
+
+@dataclass(frozen=True)
+class Terms:
+    """All terms of all times, as of ``version``."""
+
+    version: int
+    time_zone: str
+    base_currency: str
+    default_wallet_id: int
+    rules: tuple[Rule, ...]
+    tiers: tuple[TierRules, ...]
+    policies: dict[int, tuple[Policy, ...]]
+    tier_names: dict[int, tuple[str, dict[str, str]]]
+
+    @cached_property
+    def wallet_ids(self) -> tuple[int, ...]:
+        """The wallets that rules can grant into, and the default one."""
+        return tuple(sorted({rule.wallet_id for rule in self.rules} | {self.default_wallet_id}))
+
+    def rules_at(self, at: dt.datetime) -> tuple[Rule, ...]:
+        """The rules in force at a moment, in the order they are judged."""
+        return tuple(rule for rule in self.rules if rule.in_force(at))
+
+    def tiers_at(self, at: dt.datetime) -> TierRules:
+        """The tier terms in force at a moment; the earliest for moments before them all."""
+        return next((tiers for tiers in self.tiers if tiers.valid_from <= at), self.tiers[-1])
+
+    def expires_at(self, wallet_id: int, earned_at: dt.datetime) -> dt.datetime | None:
+        """When points of a wallet earned at a moment expire, under the policy then in force."""
+        for policy in self.policies.get(wallet_id, ()):
+            if policy.valid_from <= earned_at:
+                day = clock.local_date(earned_at, self.time_zone)
+                return _of_day(day, policy.months, policy.rounding, self.time_zone)
+        return None
+
+
+@lru_cache(maxsize=4096)
+def _of_day(day: dt.date, months: int | None, rounding: str, time_zone: str) -> dt.datetime | None:
+    """Expiry depends on the local day alone; an import asks for the same days over and over."""
+    earned_at = clock.start_of_day(day, time_zone)
+    return expiry.expires_at(earned_at=earned_at, months=months, rounding=rounding, time_zone=time_zone)
+
+
+_kept: Terms | None = None
+
+
+def current(version: int | None = None) -> Terms:
+    """The terms as they stand. ``version`` is the programme's, when the caller has just read it anyway."""
+    global _kept
+    if version is None:
+        version = Programme.objects.values_list("terms_version", flat=True).get(pk=1)
+    if _kept is None or _kept.version != version:
+        _kept = _load()
+    return _kept
+
+
+def kept() -> Terms:
+    """The terms this process knows, perhaps a revision behind; the caller compares ``version`` before relying on it."""
+    return _kept or current()
+
+
+def revised() -> None:
+    """Tell every process that terms were revised. Call in the transaction of the revision."""
+    Programme.objects.filter(pk=1).update(terms_version=F("terms_version") + 1)
+
+
+def forget() -> None:
+    """Drop the remembered terms (between tests)."""
+    global _kept
+    _kept = None
+
+
+def _load() -> Terms:
+    programme = Programme.objects.get(pk=1)
+    revisions = (
+        RuleRevision.objects.filter(rule__is_active=True).select_related("rule").order_by("priority", "pk")
+    )
+    policies = ExpiryPolicy.objects.order_by("wallet", "-valid_from")
+    return Terms(
+        version=programme.terms_version,
+        time_zone=programme.time_zone,
+        base_currency=programme.base_currency,
+        default_wallet_id=Wallet.objects.values_list("pk", flat=True).get(is_default=True),
+        rules=tuple(_rule(revision) for revision in revisions),
+        tiers=tuple(_tier_rules(terms) for terms in TierTerms.objects.prefetch_related("levels__tier")),
+        policies={
+            wallet_id: tuple(Policy(each.valid_from, each.months, each.rounding) for each in group)
+            for wallet_id, group in groupby(policies, key=lambda policy: policy.wallet_id)
+        },
+        tier_names={tier.pk: (tier.code, tier.names) for tier in Tier.objects.all()},
+    )
+
+
+def _rule(revision: RuleRevision) -> Rule:
+    condition = (
+        conditions.parse(revision.conditions, "activity", check_choices=False)
+        if revision.conditions
+        else None
+    )
+    return Rule(
+        revision_id=revision.pk,
+        code=revision.rule.code,
+        names=revision.rule.names,
+        wallet_id=revision.wallet_id,
+        valid_from=revision.valid_from,
+        valid_to=revision.valid_to,
+        condition=condition,
+        effect=revision.effect,
+        points=revision.points,
+        amount=revision.amount,
+        qualifying=revision.qualifying,
+        pending_days=revision.pending_days,
+    )
+
+
+def _tier_rules(terms: TierTerms) -> TierRules:
+    levels = sorted(terms.levels.all(), key=lambda level: level.threshold)
+    return TierRules(
+        valid_from=terms.valid_from,
+        window=dt.timedelta(days=terms.window_days),
+        levels=tuple(
+            Level(
+                tier_id=level.tier_id,
+                code=level.tier.code,
+                names=level.tier.names,
+                rank=level.tier.rank,
+                threshold=level.threshold,
+                multiplier=level.multiplier,
+            )
+            for level in levels
+        ),
+    )
