@@ -52,7 +52,8 @@ class Dimension:
         columns = ", ".join(self.columns)
         with connection.cursor() as cursor:
             cursor.execute(
-                f"SELECT {columns}, id FROM {self.table} JOIN unnest({self._arrays}) wanted({columns}) USING ({columns})",
+                f"SELECT {columns}, id FROM {self.table} "  # noqa: S608
+                f"JOIN unnest({self._arrays}) wanted({columns}) USING ({columns})",
                 list(map(list, zip(*keys, strict=True))),
             )
             return {tuple(row[:-1]): row[-1] for row in cursor.fetchall()}
@@ -62,7 +63,8 @@ class Dimension:
         extra = "".join(f", {name}" for name in self._blank)
         with connection.cursor() as cursor:
             cursor.execute(
-                f"INSERT INTO {self.table} ({columns}{extra}) SELECT {columns}{', %s' * len(self._blank)} "
+                f"INSERT INTO {self.table} ({columns}{extra}) "  # noqa: S608
+                f"SELECT {columns}{', %s' * len(self._blank)} "
                 f"FROM unnest({self._arrays}) wanted({columns}) ON CONFLICT DO NOTHING",
                 ["" for _ in self._blank] + list(map(list, zip(*keys, strict=True))),
             )
@@ -89,7 +91,7 @@ PRODUCTS = Dimension("members_product", ("partner_id", "sku"), ("bigint", "text"
 
 
 def product_ids(seen: Iterable[tuple[int, str, int | None]]) -> Mapping[Key, int]:
-    """Ids by (partner id, SKU), of products seen with a category id. A product takes the first category it is seen with."""
+    """Ids by (partner id, SKU), of products seen with a category id; a product takes the first it is seen with."""
     categories = {(partner_id, sku): category_id for partner_id, sku, category_id in seen}
     unknown = categories.keys() - PRODUCTS.known.keys()
     ids = PRODUCTS.ids(categories)

@@ -125,7 +125,8 @@ CHECKS = (
         "rewards_transfer",
         "its activity was granted by the same rule revision {found} times, expected {expected}",
         """
-        SELECT min(id), count(*), 1 FROM rewards_transfer WHERE kind IN ('earn', 'repayment') AND activity_id IS NOT NULL
+        SELECT min(id), count(*), 1 FROM rewards_transfer
+        WHERE kind IN ('earn', 'repayment') AND activity_id IS NOT NULL
         GROUP BY activity_id, rule_revision_id, kind HAVING count(*) > 1
         """,
     ),

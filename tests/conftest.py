@@ -83,7 +83,10 @@ def _nothing_remembered() -> Iterator[None]:
     """What a process remembers of committed rows would outlive the rows of a test."""
     from loyalty import programme
     from members import catalogue
+    from rewards import ledger, terms
 
     yield
     programme.forget()
     catalogue.forget()
+    ledger.forget()
+    terms.forget()

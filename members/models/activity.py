@@ -4,8 +4,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from loyalty.ids import new_public_id
 from loyalty.history import staff_history
+from loyalty.ids import new_public_id
 from loyalty.partners.models import Partner
 from loyalty.translated import TranslatedTextField, in_language
 from members.models.member import Member

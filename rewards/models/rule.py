@@ -1,12 +1,12 @@
-"""The terms under which points are granted: rules, tier terms and expiry policies, each revised by date, never edited."""
+"""The terms under which points are granted: rules, tiers and expiry, each revised by date, never edited."""
 
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from loyalty.translated import TranslatedTextField, in_language
 from loyalty.history import staff_history
+from loyalty.translated import TranslatedTextField, in_language
 from members.models import Tier
 
 
