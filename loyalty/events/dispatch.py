@@ -203,6 +203,6 @@ def _retry(failure: EventFailure, *, at: dt.datetime) -> None:
     failure.error, failure.failed_at = error, at
     if failure.attempts > len(RETRY_AFTER):
         failure.status, failure.due_at = EventFailure.Status.PARKED, None
-        logger.error("event_parked", subscription=failure.subscription, event=failure.event_id)
+        logger.error("event_parked", subscription=failure.subscription, event_id=failure.event_id)
     else:
         failure.due_at = at + RETRY_AFTER[failure.attempts - 1]
