@@ -40,13 +40,14 @@ def start() -> int:
     port, bind = _port(), os.environ.get("KANTIS_BIND", "127.0.0.1")
     _check_port(bind, port)
     place.make()
+    (place.home / "static").mkdir(exist_ok=True)  # whitenoise warns when it is missing
     (place.home / DEMO_FILE).unlink(missing_ok=True)
     if embedded.in_use():
         embedded.ensure()
     credentials = _prepare(place.home)
     runner = Runner(lambda done: _accompany(done, place, port, credentials))
     for name, command in _processes(bind, port).items():
-        runner.add(name, command, env=_environment(place.home, port), cwd=settings.BASE_DIR)
+        runner.add(name, command, env=_environment(name, place.home, port), cwd=settings.BASE_DIR)
     code = runner.run()
     (place.home / DEMO_FILE).unlink(missing_ok=True)
     print("stopped", flush=True)
@@ -97,28 +98,22 @@ def _prepare(home: Path) -> dict[str, Any]:
 
 def _processes(bind: str, port: int) -> dict[str, list[str]]:
     celery = [sys.executable, "-m", "celery", "--quiet", "--app", "loyalty"]
+    quiet = ["--without-mingle", "--without-gossip", "--without-heartbeat", "--loglevel", "WARNING"]
     return {
         "web": [
             *(sys.executable, "-m", "granian", "--interface", "wsgi", "loyalty.wsgi:application"),
             *("--host", bind, "--port", str(port), "--workers", "2", "--blocking-threads", "4"),
             *("--respawn-failed-workers", "--workers-kill-timeout", "10", "--log-level", "warning"),
         ],
-        "worker": [
-            *celery,
-            "worker",
-            "--concurrency",
-            "2",
-            "--prefetch-multiplier",
-            "1",
-            "--loglevel",
-            "INFO",
-        ],
-        "beat": [*celery, "beat", "--loglevel", "WARNING", "--pidfile", ""],
+        "worker": [*celery, "worker", "--concurrency", "2", "--prefetch-multiplier", "1", *quiet],
+        "beat": [*celery, "beat", "--pidfile", "", "--loglevel", "WARNING"],
     }
 
 
-def _environment(home: Path, port: int) -> dict[str, str]:
+def _environment(name: str, home: Path, port: int) -> dict[str, str]:
+    """The web tells of every request, worker and beat only of trouble; LOG_LEVEL overrides both."""
     return {
+        "LOG_LEVEL": "INFO" if name == "web" else "WARNING",
         **os.environ,
         "KANTIS_DEMO": "1",
         "KANTIS_HOME": os.fspath(home),

@@ -27,16 +27,18 @@ hypothesis.settings.register_profile("thorough", max_examples=400, stateful_step
 hypothesis.settings.load_profile("thorough" if os.environ.get("KANTIS_THOROUGH") == "1" else "quick")
 
 
-def start_servers() -> None:
-    """Name the servers of this run in the environment; start them unless the environment names some."""
-    if not WORKER and embedded.in_use():
-        home = tempfile.mkdtemp(prefix="kt-")
+def prepare_environment() -> None:
+    """A home folder of this run, and servers in it unless the environment names some. Workers inherit both."""
+    if not WORKER:
+        home = Path(tempfile.mkdtemp(prefix="kt-"))
         atexit.register(shutil.rmtree, home, ignore_errors=True)  # runs after the servers were left
-        os.environ["KANTIS_HOME"] = home
-        embedded.ensure(home, durable=False)
-        os.environ["DATABASE_URL"] = embedded.database_url(home)
-        os.environ["REDIS_URL"] = embedded.redis_url(home)
-    if WORKER and os.environ["REDIS_URL"].startswith("unix:"):
+        (home / "static").mkdir()
+        os.environ["KANTIS_HOME"] = str(home)
+        if embedded.in_use():
+            embedded.ensure(home, durable=False)
+            os.environ["DATABASE_URL"] = embedded.database_url(home)
+            os.environ["REDIS_URL"] = embedded.redis_url(home)
+    elif os.environ["REDIS_URL"].startswith("unix:"):
         os.environ["REDIS_URL"] = embedded.redis_url(db=1 + int(WORKER.removeprefix("gw")))
 
 
@@ -44,7 +46,7 @@ def start_servers() -> None:
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("help") or config.getoption("version"):
         return
-    start_servers()
+    prepare_environment()
     import django
 
     django.setup()
