@@ -311,14 +311,10 @@ def _editors(about: Field, op: Op, value: Any, name: str) -> list[dict[str, Any]
 
 def _editor(about: Field, kind: str, values: Sequence[Any], name: str) -> dict[str, Any]:
     shown = [_shown(about.type, value) for value in values if value is not None]
-    known = [(code, str(label), code in shown) for code, label in about.options()] if about.choices else []
-    withdrawn = [(code, code, True) for code in shown if about.choices and code not in dict(about.options())]
-    return {
-        "kind": kind,
-        "name": name,
-        "value": "\n".join(shown),
-        "options": known + [option for option in withdrawn if option[0]],
-    }
+    labels = {code: str(label) for code, label in about.options()}
+    known = [(code, label, code in shown) for code, label in labels.items()]
+    withdrawn = [(code, code, True) for code in shown if labels and code and code not in labels]
+    return {"kind": kind, "name": name, "value": "\n".join(shown), "options": known + withdrawn}
 
 
 def _shown(kind: FieldType, value: Any) -> str:

@@ -37,7 +37,7 @@ class NotTrue(Func):
     output_field = models.BooleanField()
     arity = 1
 
-    def as_sql(self, compiler: Any, connection: Any, **extra: Any) -> Any:
+    def as_sql(self, compiler: Any, connection: Any, **extra: Any) -> Any:  # type: ignore[override]
         """Django gives up early on conditions that no row, or every row, meets: turn those round as well."""
         try:
             return super().as_sql(compiler, connection, **extra)

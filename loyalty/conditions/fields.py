@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -87,12 +87,13 @@ class Field:
     `orm` is a path over single-valued relations, or a function giving an expression; without it (and without
     `rows`) the field can be judged in memory only. `phrases` replaces the sentence of an operator:
     ``{"within_last": _("birthday was within the last %(value)s")}``; "not within_last" is its negation.
+    `choices` given as a function are asked for when staff write or read a condition, not when one is judged.
     """
 
     name: str
     type: FieldType
     label: StrOrPromise
-    choices: Choices | Callable[[], Choices] = ()
+    choices: Sequence[tuple[str, StrOrPromise]] | Callable[[], Choices] = ()
     orm: str | OrmExpression | None = None
     rows: Rows | None = None
     unit: StrOrPromise = ""

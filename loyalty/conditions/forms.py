@@ -80,7 +80,7 @@ class ConditionWidget(forms.Widget):
 class ConditionField(forms.Field):
     """A condition on one subject; cleans to its canonical JSON. Not required: an empty one always holds."""
 
-    widget = ConditionWidget
+    widget: ConditionWidget = ConditionWidget  # type: ignore[assignment]  # the class here, an instance in a field
     default_error_messages = {
         "required": _("Add at least one condition."),
         "editing": _("Not saved yet. Check the conditions, then save."),
@@ -91,9 +91,7 @@ class ConditionField(forms.Field):
         options.setdefault("required", False)
         super().__init__(**options)
         self.subject = subject_named(subject) if isinstance(subject, str) else subject
-        widget = self.widget
-        if isinstance(widget, ConditionWidget):
-            widget.subject, widget.always = self.subject, always
+        self.widget.subject, self.widget.always = self.subject, always
 
     def clean(self, value: Any) -> dict[str, Any]:
         draft = value if isinstance(value, builder.Draft) else builder.Draft(value or {})

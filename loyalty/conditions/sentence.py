@@ -81,7 +81,9 @@ def sentence(node: Node, *, always: StrOrPromise = "") -> str:
     """One sentence with its capital and full stop. `always` is what to say when there is nothing to ask."""
     if node == AllOf(()):
         return str(always or _("Always."))
-    return _("%(sentence)s.") % {"sentence": capfirst(clause(node))}
+    spoken = clause(node)
+    bracket = "(" if spoken.startswith("(") else ""
+    return _("%(sentence)s.") % {"sentence": bracket + str(capfirst(spoken.removeprefix(bracket)))}
 
 
 def clause(node: Node) -> str:
@@ -140,18 +142,19 @@ def _comparison(field: Field, op: Op, value: Any, *, label: str, negated: bool) 
     key = f"not {op}" if negated else str(op)
     pattern = field.phrases.get(key) or _BY_TYPE.get(field.type, {}).get(key) or _PATTERNS[key]
     words = {"field": label, "value": "", "low": "", "high": ""}
+    labels = {code: str(said) for code, said in field.options()} if isinstance(value, str | tuple) else {}
     if op is Op.BETWEEN:
-        words["low"], words["high"] = (_said(field, item) for item in value)
+        words["low"], words["high"] = (_said(field, item, labels) for item in value)
     elif op is Op.WITHIN_LAST:
         words["value"] = ngettext("%(count)s day", "%(count)s days", value) % {"count": number_format(value)}
     elif op is Op.IN:
-        words["value"] = one_of([_said(field, item) for item in value])
+        words["value"] = one_of([_said(field, item, labels) for item in value])
     elif op is not Op.IS_SET:
-        words["value"] = _said(field, value)
+        words["value"] = _said(field, value, labels)
     return str(pattern) % words
 
 
-def _said(field: Field, value: Any) -> str:
+def _said(field: Field, value: Any, labels: Mapping[str, str]) -> str:
     """A value as people of the active language write it."""
     if isinstance(value, bool):
         return _("yes") if value else _("no")
@@ -160,10 +163,17 @@ def _said(field: Field, value: Any) -> str:
     if isinstance(value, date):
         return date_format(value, "SHORT_DATE_FORMAT")
     if isinstance(value, int | Decimal):
-        number = number_format(value, use_l10n=True, force_grouping=abs(value) >= 10_000)
+        number = _number(value, money=bool(field.unit))
         return _("%(number)s %(unit)s") % {"number": number, "unit": field.unit} if field.unit else number
-    labels = {code: str(label) for code, label in field.options()}
     return labels.get(value) or _("“%(text)s”") % {"text": value}
+
+
+def _number(value: int | Decimal, *, money: bool) -> str:
+    """A number with its own decimals; with a unit never just one ("20,50 €")."""
+    places = 2 if money and Decimal(value).as_tuple().exponent == -1 else None
+    return number_format(
+        value, decimal_pos=places, use_l10n=True, force_grouping=not -10_000 < value < 10_000
+    )
 
 
 def _bracketed(text: str) -> str:

@@ -282,7 +282,7 @@ def test_a_withdrawn_choice_still_loads() -> None:
         (compare("member.tier", "in", ["silver", "gold"]), "Tier is Silver or Gold."),
         ({"not": compare("member.tier", "in", ["silver", "gold"])}, "Tier is not Silver or Gold."),
         ({"not": {"not": compare("first", "eq", True)}}, "First purchase: yes."),
-        (compare("total", "between", ["10", "20.50"]), "Total is between 10 € and 20.50 €."),
+        (compare("total", "between", ["10", "20.5"]), "Total is between 10 € and 20.50 €."),
         (compare("occurred_at", "within_last", 1), "Time of purchase is within the last 1 day."),
         (
             {

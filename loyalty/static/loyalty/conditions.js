@@ -121,18 +121,45 @@
     status.textContent = what ? status.dataset[what] : "";
   };
 
+  // Asks the server to check the form (it saves nothing then) and takes this builder out of the page it answers.
+  const check = async (button) => {
+    const builder = builderOf(button);
+    const body = new FormData(button.form);
+    body.set(button.name, button.value);
+    button.disabled = true;
+    try {
+      const answer = await fetch(button.form.getAttribute("action") || location.href, { method: "POST", body });
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const fresh = page.getElementById(builder.id);
+      if (!answer.ok || answer.redirected || !fresh) throw new Error("no builder in the answer");
+      builder.replaceChildren(...fresh.childNodes);
+      builder.catalogue = undefined;
+      enhance(builder);
+      const problem = builder.querySelector(".conditions-problems");
+      const status = builder.querySelector("[data-status]");
+      status.textContent = (problem ?? builder.querySelector("[data-sentence]")).textContent.trim();
+      const row = problem?.closest("[data-node]") ?? builder;
+      row.querySelector(problem ? "select" : "[data-check]").focus();
+    } catch {
+      button.disabled = false;
+      button.type = "submit";
+      button.click();
+    }
+  };
+
   const enhance = (root) => {
-    for (const button of root.querySelectorAll("[data-add], [data-remove]")) button.type = "button";
+    root.querySelector(".conditions-enter")?.remove();
+    for (const button of root.querySelectorAll("[data-add], [data-remove], [data-check]")) button.type = "button";
   };
 
   const start = () => {
     for (const builder of document.querySelectorAll("[data-conditions]")) {
-      builder.querySelector(".conditions-enter").remove();
       enhance(builder);
       builder.addEventListener("click", (event) => {
         const button = event.target.closest("button");
         if (button?.dataset.add) add(button);
         else if (button && "remove" in button.dataset) remove(button);
+        else if (button?.type === "button" && "check" in button.dataset) check(button);
       });
       builder.addEventListener("input", (event) => {
         const row = event.target.closest("[data-node]");
