@@ -232,7 +232,9 @@ class PurchasesImport:
                     raise
                 continue
             self.summary.members_created += created
-            return [_conflict(answer) if isinstance(answer, Exception) else answer for answer in answers]
+            return [
+                _conflict(answer) if isinstance(answer, ActivityConflict) else answer for answer in answers
+            ]
         raise AssertionError("unreachable")
 
     def _activity(self, item: Purchase, member_id: int) -> NewActivity:
@@ -330,8 +332,11 @@ class PurchasesImport:
         return {name: bytes(digest) for name, digest in rows.values_list("external_id", "content_digest")}
 
 
-def _conflict(conflict: Exception) -> str:
-    return f"{conflict} Leave it out, or correct the recorded one by a refund."
+def _conflict(conflict: ActivityConflict) -> str:
+    return (
+        f"{conflict.external_id} is already recorded with other content: leave it out, or correct the recorded one "
+        "by a refund."
+    )
 
 
 def _rows(batch: list[Purchase | Refusal]) -> int:

@@ -193,7 +193,7 @@ def test_files_that_cannot_be_read_are_refused_as_a_whole(tmp_path: Path) -> Non
         (tmp_path / "file").write_bytes(content)
         with pytest.raises(FileRefused, match=reason):
             survey(tmp_path / "file")
-    with pytest.raises(FileRefused, match="Cannot open .*No such file"):
+    with pytest.raises(FileRefused, match=r"Cannot open .*No such file"):
         survey(tmp_path / "missing")
-    with pytest.raises(FileRefused, match="Cannot open .*directory"):
+    with pytest.raises(FileRefused, match=r"Cannot open .*directory"):
         survey(tmp_path)
