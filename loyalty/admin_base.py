@@ -1,17 +1,16 @@
-"""What every admin page of the house shares: text fields by language, lists of millions, rows nobody may change, downloads."""
+"""What the admin's pages share: texts by language, lists of millions, rows that nobody may change, downloads."""
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, ClassVar
 import json
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.db import connection, models
 from django.db.models import Field, Model, QuerySet
 from django.forms import Field as FormField
-from django.http import HttpRequest, StreamingHttpResponse
-from django.urls import URLPattern, path
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.template.response import TemplateResponse
 from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -98,6 +97,15 @@ class ExportMixin(admin.ModelAdmin):
     export_columns: ClassVar[Sequence[tuple[Any, Callable[[Any], Any]]]] = ()
     actions_list: Any = ("download_csv",)
 
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        response = super().changelist_view(request, extra_context)
+        query = request.GET.urlencode()
+        if isinstance(response, TemplateResponse) and response.context_data and query:
+            for action in response.context_data.get("actions_list", ()):
+                if str(action.get("path", "")).endswith("/download-csv/"):
+                    action["path"] = f"{action['path']}?{query}"
+        return response
+
     def download_rows(self, request: HttpRequest) -> QuerySet[Any]:
         """The rows of the list as it is filtered and searched now, in its order."""
         changelist = self.get_changelist_instance(request)
@@ -118,7 +126,6 @@ class ExportMixin(admin.ModelAdmin):
     download_csv.short_description = _("Download CSV")  # type: ignore[attr-defined]
     download_csv.url_path = "download-csv"  # type: ignore[attr-defined]
     download_csv.icon = "download"  # type: ignore[attr-defined]
-    download_csv.attrs = {"data-keeps-query": ""}  # type: ignore[attr-defined]
 
 
 def badge(text: Any, tone: str = "") -> SafeString:

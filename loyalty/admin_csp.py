@@ -1,4 +1,4 @@
-"""The admin's own Content-Security-Policy: its Alpine needs ``unsafe-eval``, its widgets inline styles. Nothing else does."""
+"""The admin's own Content-Security-Policy: its Alpine needs ``unsafe-eval``, its widgets inline styles."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""CSV files for spreadsheets: written as they are read, with cells that a sheet would run as a formula made harmless."""
+"""CSV files for spreadsheets: written as rows are read, cells that a sheet would run as a formula made harmless."""
 
 import csv
 from collections.abc import Iterable, Iterator

@@ -12,6 +12,8 @@ import environ
 import structlog
 from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from django.core.exceptions import ImproperlyConfigured
+from django.templatetags.static import static
+from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
 from loyalty import embedded
@@ -82,6 +84,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "loyalty.admin_csp.AdminCSPMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
     "loyalty.api.throttling.rate_limit_headers",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -278,7 +281,7 @@ CONTENT_SECURITY_POLICY = {
         "base-uri": [NONE],
     }
 }
-ADMIN_CSP = {"script-src": [SELF, UNSAFE_EVAL, UNSAFE_INLINE], "style-src": [SELF, UNSAFE_INLINE]}
+ADMIN_CSP = {"script-src": [SELF, UNSAFE_EVAL], "style-src": [SELF, UNSAFE_INLINE]}
 
 # --- API ----------------------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
@@ -319,10 +322,57 @@ API_BATCH_LIMIT = 1000
 UNFOLD = {
     "SITE_TITLE": "Kantis",
     "SITE_HEADER": "Kantis",
-    "SITE_SYMBOL": "loyalty",
+    "SITE_ICON": lambda request: static("portal/icon.svg"),
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("portal/icon.svg")}
+    ],
     "SHOW_HISTORY": True,
+    "SHOW_VIEW_ON_SITE": False,
+    "SHOW_BACK_BUTTON": False,
     "SHOW_LANGUAGES": True,
+    "LANGUAGES": {"action": reverse_lazy("set-language")},
+    "STYLES": [lambda request: static("loyalty/admin.css")],
     "DASHBOARD_CALLBACK": "analytics.dashboard.admin_index",
+    "SIDEBAR": {
+        "show_search": False,
+        "command_search": False,
+        "show_all_applications": False,
+        "navigation": "loyalty.admin_navigation.navigation",
+    },
+    "ACCOUNT": {
+        "navigation": [
+            {"title": _("Security and second factor"), "link": reverse_lazy("mfa_index")},
+        ]
+    },
+    "BORDER_RADIUS": "6px",
+    "COLORS": {
+        "base": {
+            "50": "#f6f8f6",
+            "100": "#eef2ee",
+            "200": "#dde3dc",
+            "300": "#c3ccc5",
+            "400": "#9aa8a0",
+            "500": "#65746c",
+            "600": "#495850",
+            "700": "#37453e",
+            "800": "#222d28",
+            "900": "#151d1a",
+            "950": "#0d1311",
+        },
+        "primary": {
+            "50": "#eefaf5",
+            "100": "#d6f2e6",
+            "200": "#afe4cf",
+            "300": "#7ccfb1",
+            "400": "#45b38f",
+            "500": "#219775",
+            "600": "#12765b",
+            "700": "#0b5d4b",
+            "800": "#0a4a3d",
+            "900": "#093d33",
+            "950": "#04231e",
+        },
+    },
 }
 
 # --- Logs ---------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Texts in several languages as people edit them: one input for each language instead of JSON. For the admin's forms."""
+"""Texts in several languages as people edit them: an input for each language instead of JSON. For the admin."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList as DjangoChangeList
-from django.db.models import Model, QuerySet
+from django.db.models import F, Model, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
@@ -21,11 +21,12 @@ from unfold.views import ChangeList
 
 from loyalty import clock
 from loyalty.admin_base import ExportMixin, HistoryAdmin, KantisAdmin, ReadOnlyAdmin, badge
+from loyalty.models import Programme
 from members import admin_member_pages as pages
 from members import admin_parts, admin_staff
 from members.admin_forms import EnrolForm, MemberForm
+from members.admin_scoped import MemberScopedAdmin
 from members.cards import grouped
-from members.consents import ConsentGiven
 from members.enrolment import DuplicateMember, enrol
 from members.forms import consent_name
 from members.models import (
@@ -43,7 +44,7 @@ from members.queries import ASKED
 from members.search import search
 from members.timeline import money
 
-__all__ = ["ConsentGiven", "admin_staff"]
+__all__ = ["admin_staff"]
 
 
 class MemberList(ChangeList):
@@ -239,9 +240,10 @@ class LineInline(TabularInline):
 
 
 @admin.register(Activity)
-class ActivityAdmin(ExportMixin, ReadOnlyAdmin):
+class ActivityAdmin(MemberScopedAdmin, ExportMixin, ReadOnlyAdmin):
     """What members did, with the receipt. Once recorded it does not change."""
 
+    member_tab = "activities"
     list_display = ("occurred", "member_link", "kind", "amount", "partner", "store", "channel", "external_id")
     list_display_links = ("occurred",)
     list_select_related = ("member", "kind", "partner", "store", "channel")
@@ -283,9 +285,6 @@ class ActivityAdmin(ExportMixin, ReadOnlyAdmin):
         (_("total"), lambda row: row.total),
         (_("currency"), lambda row: row.currency),
     )
-
-    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
-        return lookup == "member__id__exact" or super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Activity], search_term: str
@@ -346,6 +345,12 @@ class NamedAdmin(HistoryAdmin):
 @admin.register(Tier)
 class TierAdmin(NamedAdmin):
     """Tiers by name and order. What it takes to reach them stands under “Tier terms”."""
+
+    def save_model(self, request: HttpRequest, obj: Tier, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        Programme.objects.filter(pk=1).update(
+            terms_version=F("terms_version") + 1
+        )  # remembered terms hold the names
 
     list_display = ("name", "code", "rank")
     ordering = ("rank",)

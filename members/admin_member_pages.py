@@ -99,7 +99,8 @@ def page_context(
         **model_admin.admin_site.each_context(request),
         **head(request, member, tab=tab),
         "title": str(member),
-        "member_opts": model_admin.model._meta,
+        "opts": model_admin.model._meta,
+        "original": member,
     }
 
 

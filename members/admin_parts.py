@@ -1,4 +1,4 @@
-"""What the floors above put on a member's page in the admin, by registration: members know nothing of points or messages.
+"""What upper floors put on a member's page in the admin, by registration: members know nothing of points or messages.
 
 ``members.admin`` asks for the parts; an upper floor's ``admin.py`` registers its own while the admin is loaded.
 """

@@ -1,4 +1,4 @@
-"""Members who may be the same person: an equal phone, the same mailbox under another spelling, the same name and birthday."""
+"""Members who may be one person: the same phone, the same mailbox otherwise spelt, the same name and birthday."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class Likeness:
 
 
 def possible_duplicates(member: Member) -> list[Likeness]:
-    """Other members, not erased, who may be this person; the likeliest (most in common) first. Three look-ups by index."""
+    """Other members, not erased, who may be this person, those with most in common first. Three look-ups by index."""
     found: dict[int, Likeness] = {}
     others = Member.objects.exclude(pk=member.pk).exclude(status=Member.Status.ERASED).select_related("tier")
     for shared, rows in _lookups(member, others):

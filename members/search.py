@@ -3,6 +3,7 @@
 For the admin. Exact identifiers are looked up through their indexes and win over names.
 """
 
+import contextlib
 import uuid
 from collections.abc import Iterator
 
@@ -54,10 +55,8 @@ def _candidates(wanted: str) -> Iterator[QuerySet[Member] | QuerySet[ExternalId]
         yield members.filter(phone__in=phones).exclude(phone="")
     if "@" in wanted:
         yield with_email([normal_email(wanted)])
-    try:
+    with contextlib.suppress(ValueError):
         yield members.filter(public_id=uuid.UUID(wanted))
-    except ValueError:
-        pass
     partners = list(Partner.objects.values_list("pk", flat=True))
     yield ExternalId.objects.filter(partner__in=partners, external_id=wanted)
 

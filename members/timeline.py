@@ -1,12 +1,12 @@
 """One timeline of a member, newest first: joining, consents, activities, tier changes, and what upper floors add.
 
-A floor above registers a source of entries of its own (messages, movements of points) and, for the activities it rewards,
-the reasons that stand beneath them. Read by the admin's member page.
+A floor above registers a source of entries of its own (messages, movements of points) and, for the activities it
+rewards, the reasons that stand beneath them. Read by the admin's member page.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from django.urls import reverse
@@ -91,7 +91,7 @@ def timeline(
         return Page(_explained([entry for entry in found if may_see(entry.permission)], may_see))
     last = found[size - 1].at
     shown = [entry for entry in found if entry.at >= last]
-    following = next((entry.at for entry in found if entry.at < last), None)
+    following = next((entry.at for entry in found if entry.at < last), last - timedelta(microseconds=1))
     return Page(_explained([entry for entry in shown if may_see(entry.permission)], may_see), following)
 
 

@@ -180,6 +180,7 @@ class Transfer(models.Model):
         verbose_name = _("transfer")
         verbose_name_plural = _("transfers")
         ordering = ["-id"]
+        permissions = [("adjust_points", "Can adjust points by hand")]
         constraints = [
             models.CheckConstraint(condition=Q(points__gt=0), name="transfer_points_positive"),
             models.CheckConstraint(condition=~Q(from_account=F("to_account")), name="transfer_between_two"),

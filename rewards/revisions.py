@@ -1,0 +1,197 @@
+"""Revising the terms: a new revision from a date on, never a change to one that points were granted under.
+
+The admin calls these functions. Each runs under the lock of what it revises, so that two revisions at once are made one
+after the other, and ends by telling every process to read the terms again.
+"""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import pairwise
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Max
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
+from django.utils.translation import gettext as _
+
+from rewards import terms
+from rewards.models import EarningRule, ExpiryPolicy, RuleRevision, TierLevel, TierTerms, Transfer, Wallet
+
+
+class RevisionRefused(Exception):
+    """These terms cannot be put in force so; the message says why. ``field`` is what to mend."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleTerms:
+    """What a rule is to give. ``amount`` in the base currency; ``conditions`` in the form of ``loyalty.conditions``."""
+
+    wallet_id: int
+    effect: str
+    points: int = 1
+    amount: Decimal | None = None
+    qualifying: bool = False
+    pending_days: int = 0
+    priority: int = 0
+    conditions: Mapping[str, Any]
+
+
+def revise_rule(
+    *,
+    rule_id: int,
+    rule_terms: RuleTerms,
+    at: dt.datetime,
+    valid_from: dt.datetime | None = None,
+    valid_to: dt.datetime | None = None,
+) -> RuleRevision:
+    """Make the rule's next revision, in force from ``valid_from`` (default: now), and end the one before it there.
+
+    Raises RevisionRefused for a date in the past (purchases of that time were judged already), before the start of a
+    revision that still waits, or an end before the start.
+    """
+    with transaction.atomic():
+        rule = EarningRule.objects.select_for_update().get(pk=rule_id)
+        latest = rule.revisions.order_by("-number").first()
+        start = _start(valid_from, at=at, latest=latest.valid_from if latest else None)
+        if valid_to is not None and valid_to <= start:
+            raise RevisionRefused("valid_to", _("It would end before it begins."))
+        if latest is not None and (latest.valid_to is None or latest.valid_to > start):
+            latest.valid_to = start
+            latest.save(update_fields=["valid_to"])
+        revision = RuleRevision.objects.create(
+            rule=rule,
+            number=(latest.number if latest else 0) + 1,
+            valid_from=start,
+            valid_to=valid_to,
+            wallet_id=rule_terms.wallet_id,
+            effect=rule_terms.effect,
+            points=rule_terms.points,
+            amount=rule_terms.amount if rule_terms.effect == RuleRevision.Effect.PER_AMOUNT else None,
+            qualifying=rule_terms.qualifying,
+            pending_days=rule_terms.pending_days,
+            priority=rule_terms.priority,
+            conditions=dict(rule_terms.conditions),
+        )
+        terms.revised()
+        return revision
+
+
+def end_rule(*, rule_id: int, at: dt.datetime) -> bool:
+    """Let the rule give nothing for what happens from ``at`` on; says whether that ended anything. The past stays."""
+    with transaction.atomic():
+        EarningRule.objects.select_for_update().get(pk=rule_id)
+        if RuleRevision.objects.filter(rule_id=rule_id, valid_from__gt=at).exists():
+            raise RevisionRefused("valid_from", _("A revision waits to begin. Withdraw it first."))
+        ended = RuleRevision.objects.filter(rule_id=rule_id, valid_to=None).update(valid_to=at)
+        terms.revised()
+        return bool(ended)
+
+
+def withdraw_rule_revision(*, revision_id: int, at: dt.datetime) -> None:
+    """Take back a revision that has not begun; the one before it stays in force.
+
+    Raises RevisionRefused once it has begun or points were granted under it.
+    """
+    with transaction.atomic():
+        revision = RuleRevision.objects.select_related("rule").get(pk=revision_id)
+        EarningRule.objects.select_for_update().get(pk=revision.rule_id)
+        if revision.valid_from <= at or Transfer.objects.filter(rule_revision=revision).exists():
+            raise RevisionRefused("valid_from", _("This revision is in force. Make a new one instead."))
+        RuleRevision.objects.filter(
+            rule_id=revision.rule_id, number=revision.number - 1, valid_to=revision.valid_from
+        ).update(valid_to=None)
+        revision.delete()
+        terms.revised()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewLevel:
+    """What one tier takes (qualifying points within the window) and gives (the multiplier)."""
+
+    tier_id: int
+    threshold: int
+    multiplier: Decimal
+
+
+def revise_tiers(
+    *, window_days: int, levels: Sequence[NewLevel], at: dt.datetime, valid_from: dt.datetime | None = None
+) -> TierTerms:
+    """Put new tier terms in force from ``valid_from`` on (default: now). ``levels`` stand in the order of the ranks.
+
+    Raises RevisionRefused unless the first level takes nothing, thresholds ascend and multipliers do not fall below 1,
+    or for a date in the past or before terms that still wait.
+    """
+    thresholds = [level.threshold for level in levels]
+    if not levels or thresholds[0] != 0:
+        raise RevisionRefused("threshold", _("The lowest tier has to take 0 points."))
+    if any(lower >= higher for lower, higher in pairwise(thresholds)):
+        raise RevisionRefused("threshold", _("Each tier has to take more points than the one below it."))
+    if any(level.multiplier < 1 for level in levels):
+        raise RevisionRefused("multiplier", _("A multiplier is 1 or more."))
+    with transaction.atomic():
+        Wallet.objects.select_for_update().get(is_default=True)  # one revision of the programme at a time
+        latest = TierTerms.objects.aggregate(latest=Max("valid_from"))["latest"]
+        new = TierTerms.objects.create(
+            valid_from=_start(valid_from, at=at, latest=latest), window_days=window_days
+        )
+        TierLevel.objects.bulk_create(
+            TierLevel(
+                terms=new, tier_id=level.tier_id, threshold=level.threshold, multiplier=level.multiplier
+            )
+            for level in levels
+        )
+        terms.revised()
+        return new
+
+
+def revise_expiry(
+    *,
+    wallet_id: int,
+    months: int | None,
+    rounding: str,
+    at: dt.datetime,
+    valid_from: dt.datetime | None = None,
+) -> ExpiryPolicy:
+    """Let points earned from ``valid_from`` on (default: now) expire after ``months`` (None: never).
+
+    Points granted before keep their expiry. Raises RevisionRefused for a date in the past or before one that waits.
+    """
+    with transaction.atomic():
+        Wallet.objects.select_for_update().get(pk=wallet_id)
+        latest = ExpiryPolicy.objects.filter(wallet_id=wallet_id).aggregate(latest=Max("valid_from"))[
+            "latest"
+        ]
+        policy = ExpiryPolicy.objects.create(
+            wallet_id=wallet_id,
+            valid_from=_start(valid_from, at=at, latest=latest),
+            months=months,
+            rounding=rounding,
+        )
+        terms.revised()
+        return policy
+
+
+def _start(valid_from: dt.datetime | None, *, at: dt.datetime, latest: dt.datetime | None) -> dt.datetime:
+    """When the new terms begin: never before now, and never before those that came before them."""
+    start = valid_from or at
+    if start < at:
+        raise RevisionRefused(
+            "valid_from",
+            _(
+                "What happened before now was judged already. Choose a later time, or leave it empty for “now”."
+            ),
+        )
+    if latest is not None and start <= latest:
+        begins = date_format(localtime(latest), "SHORT_DATETIME_FORMAT")
+        raise RevisionRefused(
+            "valid_from",
+            _("Another revision begins on %(begins)s. Choose a later time.") % {"begins": begins},
+        )
+    return start
