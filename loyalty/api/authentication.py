@@ -71,4 +71,4 @@ def scopes_of(view: Any, method: str) -> set[str]:
 
 def _is_handled(request: Request, view: "APIView") -> bool:
     method = (request.method or "").lower()
-    return method in view.http_method_names and hasattr(view, method)
+    return method in view.http_method_names and hasattr(view, method) and method != "options"
