@@ -22,6 +22,7 @@ from members.contacts import normal_email, normal_phone
 from members.identification import with_email
 from members.models import ExternalId, Member, Tier, TierChange, User
 
+_Key = tuple[str, str | int]
 _ATTEMPTS = 5
 _EMAIL_ONCE = "member_email_once"
 
@@ -90,7 +91,7 @@ def enrol_many(
             if clash.field != "external_id" or attempt == _ATTEMPTS - 1:
                 raise
             continue
-        by_key = {("external id", name): member for name, member in known.items()}
+        by_key: dict[_Key, Member] = {("external id", name): member for name, member in known.items()}
         by_key |= dict(zip(fresh, created, strict=True))
         return [by_key[_key(new, place)] for place, new in enumerate(news)]
     raise AssertionError("unreachable")
@@ -148,7 +149,7 @@ def _digest(new: NewMember) -> bytes:
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).digest()
 
 
-def _key(new: NewMember, place: int) -> tuple[str, str | int]:
+def _key(new: NewMember, place: int) -> _Key:
     """Equal for two entries of a batch exactly when they are one person."""
     return ("external id", new.external_id) if new.external_id else ("place", place)
 

@@ -5,8 +5,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count
-
 from members import consents
 from members.models import Activity, ActivityLine, Consent, ConsentChange, Member, User
 from members.models.consent import ConsentChannel, Purpose
@@ -134,13 +132,3 @@ def activity_data(member: Member) -> list[dict[str, Any]]:
         }
         for activity in activities
     ]
-
-
-def possible_duplicates(*, limit: int = 100) -> list[list[Member]]:
-    """Groups of active members with one phone: a household, or one person twice, for staff to look at."""
-    active = Member.objects.filter(status=Member.Status.ACTIVE).exclude(phone="")
-    shared = active.values("phone").annotate(members=Count("pk")).filter(members__gt=1).order_by("phone")
-    groups: dict[str, list[Member]] = {}
-    for row in active.filter(phone__in=list(shared.values_list("phone", flat=True)[:limit])).order_by("pk"):
-        groups.setdefault(row.phone, []).append(row)
-    return [groups[phone] for phone in sorted(groups)]

@@ -14,6 +14,7 @@ from typing import Any
 from django.conf import settings
 from django.core.validators import RegexValidator
 from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import PolymorphicProxySerializer
 from rest_framework import serializers
 
 from loyalty.translated import in_language
@@ -36,7 +37,7 @@ class TextField(serializers.CharField):
     """One line of text; ``null`` is the same as empty unless the field is required."""
 
     def __init__(self, **options: Any) -> None:
-        if not options.get("required", True):
+        if "default" in options or not options.get("required", True):
             options |= {"allow_blank": True, "allow_null": True}
         super().__init__(**options)
         self.validators.append(_ONE_LINE)
@@ -119,10 +120,10 @@ def new_member(data: Mapping[str, Any]) -> NewMember:
 
 
 class MemberReferenceSerializer(serializers.Serializer[Any]):
-    """Names a member by exactly one of these."""
+    """Names a member by exactly one of these. ``among`` narrows the choice."""
 
     default_error_messages = {
-        "one": _("Name the member by exactly one of id, external_id, card_number and email."),
+        "one": _("Name the member by exactly one of %(keys)s."),
         "card": _("Not a card number: 16 digits, and a mistyped one does not pass."),
     }
 
@@ -131,12 +132,17 @@ class MemberReferenceSerializer(serializers.Serializer[Any]):
     card_number = TextField(required=False, max_length=25, help_text=_("16 digits; blanks are ignored."))
     email = TextField(required=False, max_length=254)
 
+    def __init__(self, *args: Any, among: Sequence[str] = KEYS, **options: Any) -> None:
+        self.among = among
+        super().__init__(*args, **options)
+
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        given = {key: attrs[key] for key in KEYS if attrs.get(key)}
+        given = {key: attrs[key] for key in self.among if attrs.get(key)}
         if len(given) != 1:
-            self.fail("one")
+            keys = ", ".join(self.among)
+            raise serializers.ValidationError(self.error_messages["one"] % {"keys": keys}, "one")
         if "card_number" in given and not is_valid_card_number(plain(given["card_number"])):
-            raise serializers.ValidationError({"card_number": self.error_messages["card"]})
+            raise serializers.ValidationError({"card_number": self.error_messages["card"]}, "card_number")
         return given
 
 
@@ -196,6 +202,18 @@ class MemberSerializer(StrangerSerializer):
     time_zone = serializers.CharField()
     joined_at = serializers.DateTimeField()
     consents = ConsentStateSerializer(many=True)
+
+
+class FoundSerializer(serializers.Serializer[Any]):
+    """Nobody or one member; of a member you have not served, found by card, only ``id``, ``tier`` and ``balance``."""
+
+    results = serializers.ListField(
+        child=PolymorphicProxySerializer(
+            component_name="FoundMember",
+            serializers=[MemberSerializer, StrangerSerializer],
+            resource_type_field_name=None,
+        )
+    )
 
 
 def tier_answer(code: str, names: Mapping[str, str], language: str | None = None) -> dict[str, str]:
