@@ -5,10 +5,12 @@ subscribe in their ``handlers.py``, which is imported at start-up; :mod:`loyalty
 """
 
 import datetime as dt
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection, transaction
 
 from loyalty.events import waking
@@ -43,6 +45,13 @@ class Subscription:
 
 _subscriptions: dict[str, Subscription] = {}
 
+_INSERT = """
+INSERT INTO loyalty_event (name, member_id, partner_id, facts, occurred_at)
+SELECT name, member_id, partner_id, facts::jsonb, occurred_at
+FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::text[], %s::timestamptz[])
+    AS told(name, member_id, partner_id, facts, occurred_at)
+"""
+
 
 def announce(
     name: str,
@@ -64,19 +73,19 @@ def announce_many(announcements: Iterable[Announcement]) -> None:
     """Write many events with one statement, as :func:`announce` does one."""
     if not connection.in_atomic_block:
         raise NotInTransaction("Announce inside the transaction of the fact itself.")
-    events = [
-        Event(
-            name=told.name,
-            member_id=told.member_id,
-            partner_id=told.partner_id,
-            facts=told.facts,
-            occurred_at=told.at,
-        )
-        for told in announcements
+    told = list(announcements)
+    if not told:
+        return
+    columns = [
+        [each.name for each in told],
+        [each.member_id for each in told],
+        [each.partner_id for each in told],
+        [json.dumps(each.facts, cls=DjangoJSONEncoder) for each in told],
+        [each.at for each in told],
     ]
-    if events:
-        Event.objects.bulk_create(events, batch_size=5_000)
-        transaction.on_commit(waking.wake, robust=True)
+    with connection.cursor() as cursor:
+        cursor.execute(_INSERT, columns)
+    transaction.on_commit(waking.wake, robust=True)
 
 
 def subscribe(*names: str, key: str) -> Callable[[Handler], Handler]:
