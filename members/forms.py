@@ -2,6 +2,7 @@
 
 import datetime as dt
 import zoneinfo
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from allauth.account.forms import SignupForm as AllauthSignupForm
@@ -41,6 +42,12 @@ QUESTIONS: dict[tuple[str, str], tuple[Any, Any]] = {
         _("You see what each purchase held. Without this only the total counts."),
     ),
 }
+# Asked when joining: the few that matter from the first day. The rest wait in the profile.
+ASKED_AT_FIRST = (
+    (Purpose.MARKETING, ConsentChannel.EMAIL),
+    (Purpose.PROFILING, ConsentChannel.ANY),
+    (Purpose.PURCHASE_LINES, ConsentChannel.ANY),
+)
 FIRST_ZONES = ("Europe/Helsinki", "Europe/Mariehamn", "Europe/Stockholm", "Europe/Tallinn", "Europe/London")
 OLDEST_BIRTH_YEAR = 1900
 
@@ -50,16 +57,18 @@ def consent_name(purpose: str, channel: str) -> str:
     return f"consent-{purpose}-{channel}"
 
 
-def consent_fields(initial: dict[tuple[str, str], bool] | None = None) -> dict[str, forms.BooleanField]:
+def consent_fields(
+    asked: Iterable[tuple[str, str]], answers: Mapping[tuple[str, str], bool] | None = None
+) -> dict[str, forms.BooleanField]:
     """A box for every question, unticked unless the answer is known to be yes."""
     fields = {}
-    for purpose, channel in ASKED:
+    for purpose, channel in asked:
         label, explanation = QUESTIONS[purpose, channel]
         fields[consent_name(purpose, channel)] = forms.BooleanField(
             label=label,
             help_text=explanation,
             required=False,
-            initial=(initial or {}).get((purpose, channel), False),
+            initial=(answers or {}).get((purpose, channel), False),
         )
     return fields
 
@@ -89,11 +98,11 @@ class SignupForm(AllauthSignupForm):
         for field in self.fields.values():
             field.widget.attrs.pop("placeholder", None)
         self.order_fields(self.field_order)
-        self.fields.update(consent_fields())
+        self.fields.update(consent_fields(ASKED_AT_FIRST))
 
     @property
     def consent_names(self) -> list[str]:
-        return [consent_name(purpose, channel) for purpose, channel in ASKED]
+        return [consent_name(purpose, channel) for purpose, channel in ASKED_AT_FIRST]
 
     @property
     def consent_fields(self) -> list[forms.BoundField]:
@@ -203,7 +212,7 @@ class ConsentForm(forms.Form):
 
     def __init__(self, *args: Any, answers: dict[tuple[str, str], bool], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields.update(consent_fields(answers))
+        self.fields.update(consent_fields(ASKED, answers))
 
     def answers(self) -> dict[tuple[str, str], bool]:
         """The answer to every question as it was sent."""

@@ -10,7 +10,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from loyalty import clock, programme
 from loyalty.templatetags.portal import THEME_COOKIE, THEMES
@@ -25,21 +25,21 @@ from members.signups import complete
 YEAR = 365 * 24 * 3600
 
 
-@require_GET
+@require_safe
 @member_page
 def card(request: HttpRequest, member: Member) -> HttpResponseBase:
     """The card: code, number and when it was fetched. The service worker keeps a copy for use without a network."""
     return render(request, "members/card.html", {"member": member, "refreshed_at": clock.now()})
 
 
-@require_GET
+@require_safe
 @member_page
 def profile(request: HttpRequest, member: Member) -> HttpResponseBase:
     """The way to everything about the member."""
     return render(request, "members/profile.html", {"member": member, "section": "profile"})
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @member_page
 def details(request: HttpRequest, member: Member) -> HttpResponseBase:
     """Names, birthday and phone."""
@@ -52,7 +52,7 @@ def details(request: HttpRequest, member: Member) -> HttpResponseBase:
     return render(request, "members/details.html", {"member": member, "section": "profile", "form": form})
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @member_page
 def places(request: HttpRequest, member: Member) -> HttpResponseBase:
     """Language, time zone and appearance."""
@@ -84,7 +84,7 @@ def set_theme(request: HttpRequest) -> HttpResponse:
     return response
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @member_page
 def consents(request: HttpRequest, member: Member) -> HttpResponseBase:
     """Every consent with a switch, and when each was given or withdrawn."""
@@ -126,7 +126,7 @@ def _named(changes: list[ConsentChange]) -> list[dict[str, Any]]:
     return named
 
 
-@require_GET
+@require_safe
 @member_page
 def security(request: HttpRequest, member: Member) -> HttpResponseBase:
     """The way to everything about the log-in."""
@@ -149,7 +149,7 @@ def join(request: HttpRequest) -> HttpResponse:
 # --- What the browser asks for ----------------------------------------------------------------------------------------
 
 
-@require_GET
+@require_safe
 def manifest(request: HttpRequest) -> JsonResponse:
     """The web app manifest, so that the card can sit on a phone's home screen."""
     icons = [
@@ -183,26 +183,26 @@ def manifest(request: HttpRequest) -> JsonResponse:
     )
 
 
-@require_GET
+@require_safe
 @never_cache
 def service_worker(request: HttpRequest) -> HttpResponse:
     """The script that keeps the card usable without a network; served at the root because that is its scope."""
     return render(request, "portal/service-worker.js", content_type="text/javascript; charset=utf-8")
 
 
-@require_GET
+@require_safe
 def offline(request: HttpRequest) -> HttpResponse:
     """What the service worker shows in place of a page it could not fetch. Nobody's data."""
     return render(request, "portal/offline.html", {"member": None})
 
 
-@require_GET
+@require_safe
 def terms(request: HttpRequest) -> HttpResponse:
     """The terms of the programme."""
     return render(request, "portal/terms.html")
 
 
-@require_GET
+@require_safe
 def privacy(request: HttpRequest) -> HttpResponse:
     """The privacy notice."""
     return render(request, "portal/privacy.html")

@@ -28,6 +28,11 @@ class Expiring:
     points: int
     expires_at: dt.datetime
 
+    @property
+    def last_moment(self) -> dt.datetime:
+        """The last moment they are good for: points that expire at midnight are valid until the day before."""
+        return last_moment(self.expires_at)
+
 
 @dataclass(frozen=True)
 class Balance:
@@ -61,6 +66,11 @@ class TierProgress:
     def fraction(self) -> float:
         """The part of the way done, 0 to 1."""
         return 1.0 if not self.threshold else min(1.0, max(0.0, self.points / self.threshold))
+
+
+def last_moment(expires_at: dt.datetime) -> dt.datetime:
+    """The moment before an expiry; its date is the "valid until" that people read."""
+    return expires_at - dt.timedelta(microseconds=1)
 
 
 def balance_of(member: Member, at: dt.datetime) -> Balance:
@@ -106,9 +116,7 @@ def pending_of(member: Member) -> list[tuple[dt.datetime | None, int]]:
 
 def qualifying_points(member: Member, *, at: dt.datetime, window: dt.timedelta) -> int:
     """Points that count towards a tier at ``at``: granted in the window, less their reversals."""
-    counted = Transfer.objects.filter(
-        member=member, qualifies_at__gt=at - window, qualifies_at__lte=at
-    )
+    counted = Transfer.objects.filter(member=member, qualifies_at__gt=at - window, qualifies_at__lte=at)
     sums = counted.aggregate(
         granted=Sum("points", filter=Q(reverses__isnull=True), default=0),
         reversed=Sum("points", filter=Q(reverses__isnull=False), default=0),
@@ -242,8 +250,11 @@ class Entry:
         return False
 
     @property
-    def was_undone(self) -> bool:
-        return any(line.undoes for line in self.lines)
+    def undone(self) -> str:
+        """``partly`` or ``wholly`` when something of it was taken back or given back, else ""."""
+        if not any(line.undoes for line in self.lines):
+            return ""
+        return "partly" if self.points else "wholly"
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from django.utils.cache import patch_vary_headers
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from loyalty import clock
 from loyalty.spreadsheet import safe_cell
@@ -37,7 +37,7 @@ PERIODS: dict[str, Any] = {
 }
 
 
-@require_GET
+@require_safe
 def home(request: HttpRequest) -> HttpResponseBase:
     """The member's home; for visitors what the programme is and the way in."""
     if not request.user.is_authenticated:
@@ -94,7 +94,7 @@ def _filter(request: HttpRequest, at: dt.datetime) -> Filter:
     return Filter(kind, period, since, until)
 
 
-@require_GET
+@require_safe
 @member_page
 def statement(request: HttpRequest, member: Member) -> HttpResponseBase:
     """What happened, newest first, with the reason for every line. htmx asks for the list, or for more of it, alone."""
@@ -158,7 +158,7 @@ class _Line:
         return line
 
 
-@require_GET
+@require_safe
 @member_page
 def statement_csv(request: HttpRequest, member: Member) -> HttpResponseBase:
     """The statement as a file for a spreadsheet: UTF-8 without a mark, one movement a row, oldest first."""
@@ -198,14 +198,14 @@ def _csv_lines(member: Member, chosen: Filter) -> Iterator[str]:
                 activity.total if activity else "",
                 activity.currency if activity else "",
                 activity.external_id if activity else "",
-                lot.expires_at.astimezone(zone).date().isoformat() if lot and lot.expires_at else "",
+                queries.last_moment(lot.expires_at).astimezone(zone).date().isoformat() if lot and lot.expires_at else "",
             ]
             yield write([safe_cell(cell) for cell in cells])
 
     return lines()
 
 
-@require_GET
+@require_safe
 @member_page
 def expiring(request: HttpRequest, member: Member) -> HttpResponseBase:
     """Every amount that expires, with its date."""
@@ -216,7 +216,7 @@ def expiring(request: HttpRequest, member: Member) -> HttpResponseBase:
     )
 
 
-@require_GET
+@require_safe
 @member_page
 def my_data(request: HttpRequest, member: Member) -> HttpResponseBase:
     """Everything the programme holds about the member, in a form that machines read too."""

@@ -122,6 +122,18 @@ def static_url(path: str) -> str:
     return static(path)
 
 
+BROWSERS = (("Edg", "Edge"), ("OPR/", "Opera"), ("SamsungBrowser", "Samsung Internet"), ("Firefox/", "Firefox"), ("FxiOS", "Firefox"))
+BROWSERS += (("CriOS", "Chrome"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
+SYSTEMS = (("iPhone", "iPhone"), ("iPad", "iPad"), ("Android", "Android"), ("Windows", "Windows"), ("Mac OS", "Mac"), ("Linux", "Linux"))
+
+
+@register.filter
+def device(user_agent: str) -> str:
+    """A browser's own description in words people know: Firefox, Android. The description itself when unknown."""
+    known = [next((name for sign, name in signs if sign in user_agent), "") for signs in (BROWSERS, SYSTEMS)]
+    return ", ".join(filter(None, known)) or user_agent[:60]
+
+
 @register.filter
 def in_section(request: HttpRequest | None, names: str) -> bool:
     """Whether the page belongs to one of the sections (comma-separated names of addresses)."""
