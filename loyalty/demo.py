@@ -37,7 +37,7 @@ def start() -> int:
     if os.environ.get("MAKELEVEL"):
         end_with_parent()
     place = embedded.Place.of()
-    port, bind = _port(), os.environ.get("KANTIS_BIND", "127.0.0.1")
+    port, bind = int(os.environ.get("PORT") or 8000), os.environ.get("KANTIS_BIND", "127.0.0.1")
     _check_port(bind, port)
     place.make()
     (place.home / "static").mkdir(exist_ok=True)  # whitenoise warns when it is missing
@@ -52,13 +52,6 @@ def start() -> int:
     (place.home / DEMO_FILE).unlink(missing_ok=True)
     print("stopped", flush=True)
     return code
-
-
-def _port() -> int:
-    text = os.environ.get("PORT") or "8000"
-    if not text.isdecimal() or not 0 < int(text) < 65536:
-        raise DemoError(f"PORT is {text!r}: it must be a number from 1 to 65535")
-    return int(text)
 
 
 def _check_port(bind: str, port: int) -> None:

@@ -23,6 +23,7 @@ START_TIMEOUT = 90.0
 LEAVE_TIMEOUT = 30.0
 
 _leases: dict[Path, tuple[int, int]] = {}  # home -> (process id, file descriptor)
+_keepers: list["subprocess.Popen[bytes]"] = []  # those that we started
 _joining = threading.Lock()
 
 
@@ -68,6 +69,9 @@ def leave(home: Path | str | None = None) -> None:
     with contextlib.suppress(FileNotFoundError):
         while is_held(place.keeper_lock) and _nobody_left(place) and time.monotonic() < deadline:
             time.sleep(0.02)
+    for keeper in _keepers:
+        if keeper.poll() is None:
+            keeper.returncode = 0  # it stays for the others; nothing to warn of when we end
 
 
 @contextlib.contextmanager
@@ -117,7 +121,7 @@ def _start_keeper(place: Place, *, durable: bool) -> None:
     reading, writing = os.pipe()
     try:
         with (place.run / "keeper.log").open("ab") as log:
-            subprocess.Popen(
+            keeper = subprocess.Popen(
                 [
                     sys.executable,
                     "-m",
@@ -135,6 +139,7 @@ def _start_keeper(place: Place, *, durable: bool) -> None:
             )
     finally:
         os.close(writing)
+    _keepers[:] = [*(earlier for earlier in _keepers if earlier.poll() is None), keeper]
     with open(reading, "rb") as answer:
         heard, _, _ = select.select([answer], [], [], START_TIMEOUT)
         word = answer.readline().decode(errors="replace").strip() if heard else "no answer"
