@@ -5,6 +5,7 @@ calls it; ``campaigns.occasions`` decides, this module finds who may be due and 
 import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 from django.db import InterfaceError, OperationalError, connection, transaction
@@ -68,7 +69,7 @@ def _greet_for(campaign: Campaign, *, at: dt.datetime, run: RunRecorder) -> None
             decision = occasions.due_birthday(
                 candidate.facts, at=at, look_back_days=look_back, missed_days=missed
             )
-            greeted = decision and settle(campaign, candidate.member_id, decision, at=at)
+            greeted = settle(campaign, candidate.member_id, decision, at=at) if decision else None
         except (InterfaceError, OperationalError):
             raise
         except Exception:  # one member's bad data must not cost the others their greeting
@@ -82,7 +83,7 @@ def _greet_for(campaign: Campaign, *, at: dt.datetime, run: RunRecorder) -> None
 def candidates(campaign: Campaign, *, at: dt.datetime, days_back: int) -> Iterator[Candidate]:
     """Members whose birthday may be open, by the index on month and day, a page at a time in the order of ids."""
     days = list(occasions.candidate_days(at=at, days_back=days_back))
-    parameters = {
+    parameters: dict[str, Any] = {
         "campaign": campaign.pk,
         "not_greeted": list(NOT_GREETED),
         "months": [month for month, _day, _year in days],
@@ -157,9 +158,7 @@ def _message(campaign: Campaign, member: Member, decision: Decision, *, at: dt.d
     else:
         message.status = Message.Status.SKIPPED
         message.reason = (
-            Message.Reason.TOO_LATE
-            if decision.verdict is Verdict.TOO_LATE
-            else Message.Reason.GIVEN_RECENTLY
+            Message.Reason.TOO_LATE if decision.verdict is Verdict.TOO_LATE else Message.Reason.GIVEN_RECENTLY
         )
     return message
 
@@ -178,7 +177,7 @@ def _way_to(member: Member) -> tuple[str, str]:
 
 def _insert(message: Message) -> bool:
     """Insert the row unless this member has one for the occasion: whoever inserts it does the work."""
-    columns = [field for field in Message._meta.concrete_fields if not field.primary_key]
+    columns: list[Any] = [field for field in Message._meta.concrete_fields if not field.primary_key]
     names = ", ".join(connection.ops.quote_name(field.column) for field in columns)
     places = ", ".join(["%s"] * len(columns))
     values = [field.get_db_prep_save(getattr(message, field.attname), connection) for field in columns]

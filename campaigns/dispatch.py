@@ -1,12 +1,14 @@
-"""Sending: claim a message, commit, hand it over, mark what came of it. The tick ``campaigns.dispatch_messages`` calls it.
+"""Sending: claim a message, commit, hand it over, mark what came of it. The tick ``campaigns.dispatch_messages``
+calls it.
 
 A message is claimed by one conditional UPDATE, so it goes out once however many senders run. A sender that dies
-between the claim and the mark leaves the row ``sending``; after a time it becomes ``unknown`` and is shown to staff, never
-sent again by itself: a second birthday greeting is worse than asking.
+between the claim and the mark leaves the row ``sending``; after a time it becomes ``unknown`` and is shown to staff,
+never sent again by itself: a second birthday greeting is worse than asking.
 """
 
 import datetime as dt
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import structlog
 from django.db import transaction
@@ -113,7 +115,9 @@ def send(message: Message, channel: Channel, *, now: Callable[[], dt.datetime]) 
     except PassingError as error:
         return _retry(message, str(error), at=now())
     except Refused as error:
-        return mark(message, Message.Status.FAILED, at=now(), reason=Message.Reason.REFUSED, detail=str(error))
+        return mark(
+            message, Message.Status.FAILED, at=now(), reason=Message.Reason.REFUSED, detail=str(error)
+        )
     except OutcomeUnknown as error:
         return mark(message, Message.Status.UNKNOWN, at=now(), reason=Message.Reason.LOST, detail=str(error))
     except Exception as error:  # one message that cannot be built must not hold up the others
@@ -134,13 +138,23 @@ def recipient_of(message: Message) -> Recipient:
 
 
 def mark(
-    message: Message, status: str, *, at: dt.datetime, reason: str = "", detail: str = "", due_at: dt.datetime | None = None
+    message: Message,
+    status: str,
+    *,
+    at: dt.datetime,
+    reason: str = "",
+    detail: str = "",
+    due_at: dt.datetime | None = None,
 ) -> str:
     """Write the outcome of this claim, and announce ``message.sent`` with it; returns the status.
 
-    Bound to the claim by its number of attempts. A claim that was given up as unknown meanwhile still takes its true outcome.
+    Bound to the claim by its number of attempts. A claim given up as unknown meanwhile still takes its true outcome.
     """
-    outcome = {"status": status, "reason": reason, "detail": Truncator(detail.replace("\x00", "")).chars(300)}
+    outcome: dict[str, Any] = {
+        "status": status,
+        "reason": reason,
+        "detail": Truncator(detail.replace("\x00", "")).chars(300),
+    }
     if status == Message.Status.SENT:
         outcome["sent_at"] = at
     if due_at is not None:

@@ -103,7 +103,10 @@ def candidate_days(*, at: dt.datetime, days_back: int) -> Iterator[tuple[int, in
     From the earliest calendar day now lived anywhere less ``days_back`` to the latest; each pair of month and day
     comes once, as the span is shorter than a year.
     """
-    day, last = at.astimezone(_EARLIEST_ZONE).date() - dt.timedelta(days_back), at.astimezone(_LATEST_ZONE).date()
+    day, last = (
+        at.astimezone(_EARLIEST_ZONE).date() - dt.timedelta(days_back),
+        at.astimezone(_LATEST_ZONE).date(),
+    )
     while day <= last:
         yield day.month, day.day, day.year
         if (day.month, day.day) == (2, 28) and not calendar.isleap(day.year):

@@ -13,7 +13,7 @@ _PLACE = re.compile(r"(?P<lead>,?[ \u00a0]*)\{(?P<name>first_name|points)\}")
 
 
 def fill(text: str, *, first_name: str, points: str) -> str:
-    """``text`` with ``{first_name}`` and ``{points}`` filled in, in one pass: a name that holds ``{points}`` stays text.
+    """``text`` with ``{first_name}`` and ``{points}`` filled in, in one pass: a name is never filled in itself.
 
     Where the name is not known, the comma and space before it go too ("Congratulations, {first_name}!").
     """

@@ -78,10 +78,10 @@ SCHEDULE = (
     Entry("loyalty.prune", Daily(dt.time(1, 15)), "Deletes old events and answers to idempotency keys."),
     Entry("rewards.mature_pending", Every(60), "Makes pending points available when their day has come."),
     Entry("rewards.expire_points", Every(3600), "Lets points expire."),
-    Entry("rewards.review_tiers", Daily(dt.time(0, 10)), "Reviews every member's tier."),
+    Entry("rewards.review_tiers", Every(900), "Reviews every member's tier, once after each midnight."),
     Entry("campaigns.greet_birthdays", Every(900), "Prepares birthday greetings, on each member's own day."),
     Entry("campaigns.dispatch_messages", Every(30), "Sends the messages that are due."),
-    Entry("analytics.nightly", Daily(dt.time(0, 45)), "Computes the nightly metrics."),
+    Entry("analytics.nightly", Every(900), "Computes the nightly metrics, once after each midnight."),
 )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from campaigns.models import Message
 
 
-class Undelivered(Exception):  # noqa: N818  (an outcome, not only a fault)
+class Undelivered(Exception):
     """A message was not handed over. The text is the other side's answer, for staff."""
 
 
@@ -24,7 +24,7 @@ class OutcomeUnknown(Undelivered):
     """It may have gone out: the connection was lost after the text was handed over and before the answer."""
 
 
-class ChannelDown(Exception):  # noqa: N818
+class ChannelDown(Exception):
     """The channel as a whole cannot be used now; nothing was tried with any message."""
 
 
@@ -45,7 +45,7 @@ class Channel(ABC):
         """Hold what one round of messages shares (a connection); raises ChannelDown."""
         yield
 
-    def ready(self) -> None:
+    def ready(self) -> None:  # noqa: B027  (most channels have nothing to make sure of)
         """Make sure, before a message is claimed, that the channel still works; raises ChannelDown."""
 
     @abstractmethod

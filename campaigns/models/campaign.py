@@ -3,8 +3,8 @@
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from loyalty.translated import TranslatedTextField, in_language
 from loyalty.history import staff_history
+from loyalty.translated import TranslatedTextField, in_language
 
 
 class Campaign(models.Model):

@@ -1,6 +1,8 @@
 """Points that wait: they become available in time or by confirmation, or are cancelled, exactly once."""
 
 import datetime as dt
+from collections.abc import Sequence
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -62,15 +64,24 @@ def _of(lot: LiveLot) -> Why:
 
 _DUE_FOR_MATURITY = """
 SELECT a.member_id, a.wallet_id FROM rewards_lot l JOIN rewards_account a ON a.id = l.account_id
-WHERE l.remaining > 0 AND l.available_at <= %s AND a.kind = 'pending' ORDER BY l.available_at LIMIT %s
+WHERE l.remaining > 0 AND l.available_at <= %(at)s AND a.kind = 'pending'
+  AND (%(members)s::bigint[] IS NULL OR a.member_id = ANY(%(members)s)) ORDER BY l.available_at LIMIT %(limit)s
 """
 
 
-def mature_due(*, at: dt.datetime, limit: int = 1000) -> int:
-    """Make pending lots available whose time has come; gives the number of lots. Run again until it gives 0."""
+def mature_due(*, at: dt.datetime, limit: int = 1000, members: Sequence[int] | None = None) -> int:
+    """Make pending lots available whose time has come; gives the number of lots. Run again until it gives 0.
+
+    With ``members``, only theirs.
+    """
     with transaction.atomic():
         with connection.cursor() as cursor:
-            cursor.execute(_DUE_FOR_MATURITY, [at, limit])
+            asked: dict[str, Any] = {
+                "at": at,
+                "limit": limit,
+                "members": None if members is None else list(members),
+            }
+            cursor.execute(_DUE_FOR_MATURITY, asked)
             owners = sorted(set(cursor.fetchall()))
         if not owners:
             return 0

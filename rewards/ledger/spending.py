@@ -2,8 +2,9 @@
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -98,18 +99,26 @@ class Expired:
 
 _DUE_FOR_EXPIRY = """
 SELECT a.member_id, a.wallet_id FROM rewards_lot l JOIN rewards_account a ON a.id = l.account_id
-WHERE l.remaining > 0 AND l.expires_at <= %s AND a.kind = 'available' ORDER BY l.expires_at LIMIT %s
+WHERE l.remaining > 0 AND l.expires_at <= %(at)s AND a.kind = 'available'
+  AND (%(members)s::bigint[] IS NULL OR a.member_id = ANY(%(members)s)) ORDER BY l.expires_at LIMIT %(limit)s
 """
 
 
-def expire_due(*, at: dt.datetime, limit: int = 1000) -> list[Expired]:
+def expire_due(*, at: dt.datetime, limit: int = 1000, members: Sequence[int] | None = None) -> list[Expired]:
     """Expire the lots that are due at ``at``, of the members of up to ``limit`` such lots, in one transaction.
+
+    With ``members``, only theirs.
 
     Run again until it gives nothing. What is due is read again under the lock, so two runs at once expire a lot once.
     """
     with transaction.atomic():
         with connection.cursor() as cursor:
-            cursor.execute(_DUE_FOR_EXPIRY, [at, limit])
+            asked: dict[str, Any] = {
+                "at": at,
+                "limit": limit,
+                "members": None if members is None else list(members),
+            }
+            cursor.execute(_DUE_FOR_EXPIRY, asked)
             owners = sorted(set(cursor.fetchall()))
         if not owners:
             return []

@@ -1,0 +1,46 @@
+"""Ticks of the points floor. Each may come late, twice or five times: what is due is read under the ledger's locks."""
+
+import datetime as dt
+from collections.abc import Callable
+
+from celery import shared_task
+
+from loyalty import clock
+from loyalty.runs import daily, record
+from loyalty.runs.exclusive import exclusively
+from loyalty.runs.record import RunRecorder
+from rewards import upkeep
+
+
+@shared_task(name="rewards.expire_points")
+def expire_points() -> None:
+    """Let due points expire."""
+    _run("rewards.expire_points", lambda at, run: upkeep.expire_points(at=at, run=run))
+
+
+@shared_task(name="rewards.mature_pending")
+def mature_pending() -> None:
+    """Make due pending points available; leaves a row only when there were some."""
+    if upkeep.has_pending_due(at=clock.now()):
+        _run("rewards.mature_pending", lambda at, run: upkeep.mature_pending(at=at, run=run))
+
+
+@shared_task(name="rewards.review_tiers")
+def review_tiers() -> None:
+    """Review every tier, once after each local midnight."""
+    name = "rewards.review_tiers"
+    _run(name, lambda at, run: upkeep.review_tiers(at=at, run=run), when=lambda at: daily.is_due(name, at=at))
+
+
+def _run(
+    name: str,
+    work: Callable[[dt.datetime, RunRecorder], None],
+    *,
+    when: Callable[[dt.datetime], bool] = lambda _at: True,
+) -> None:
+    """Do the work as a recorded run, unless it runs already or (judged under the lock) is not due."""
+    with exclusively(name) as held:
+        at = clock.now()
+        if held and when(at):
+            with record.run(name, at=at) as run:
+                work(at, run)

@@ -1,0 +1,196 @@
+"""The birthday greeting on a real database: one message and one gift a year, whatever happens."""
+
+import datetime as dt
+from typing import Any
+
+import pytest
+from pytest_django import DjangoAssertNumQueries
+
+from campaigns import birthdays
+from campaigns.models import Campaign, Message
+from campaigns.occasions import Decision, Verdict
+from loyalty.events.models import Event
+from members.models import Member
+from rewards.models import Account, Transfer
+from tests.factories.campaigns import BY_EMAIL, birthday_campaign, celebrant, recorder
+from tests.factories.members import NOON
+
+pytestmark = pytest.mark.django_db
+DAY = dt.timedelta(days=1)
+
+
+def greet(at: dt.datetime = NOON) -> tuple[int, int, int]:
+    """One tick; how many were greeted, skipped and failed."""
+    run = recorder(at)
+    birthdays.greet_birthdays(at=at, run=run)
+    return run.row.done, run.row.skipped, run.row.failed
+
+
+def rows(**where: Any) -> list[tuple[str, str, str, str, int]]:
+    found = Message.objects.filter(**where).order_by("id")
+    return list(found.values_list("occasion", "channel", "status", "reason", "points"))
+
+
+def points_of(member: Member) -> int:
+    return Account.objects.get(member=member, kind="available").balance or 0
+
+
+def test_a_birthday_brings_one_message_and_its_points() -> None:
+    aino = celebrant(first_name="Aino", language="fi")
+    celebrant("1990-06-16")
+    assert greet() == (1, 0, 0)
+    message = Message.objects.get()
+    assert (message.member, message.subject) == (aino, "Hyvää syntymäpäivää, Aino!")
+    assert message.body == "Onnea! Annoimme sinulle lahjaksi 100 pistettä. Ne ovat jo tililläsi."
+    assert rows() == [("birthday:2026", "email", "due", "", 100)]
+    transfer = Transfer.objects.get()
+    assert (transfer.points, transfer.source, transfer.source_id) == (100, "campaigns.birthday", message.pk)
+    assert transfer.occasion == f"birthday:2026:{aino.pk}"
+    assert points_of(aino) == 100
+
+
+def test_a_repeated_tick_changes_nothing() -> None:
+    aino = celebrant()
+    assert greet() == (1, 0, 0)
+    for hours in range(1, 5):
+        assert greet(NOON + dt.timedelta(hours=hours)) == (0, 0, 0)
+    assert Message.objects.count() == Transfer.objects.count() == 1
+    assert points_of(aino) == 100
+
+
+def test_somebody_who_was_faster_leaves_nothing_to_do() -> None:
+    aino = celebrant()
+    decision = Decision(dt.date(2026, 6, 15), Verdict.GREET)
+    campaign = birthday_campaign()
+    assert birthdays.settle(campaign, aino.pk, decision, at=NOON) is True
+    assert birthdays.settle(campaign, aino.pk, decision, at=NOON) is None
+    assert points_of(aino) == 100
+
+
+def test_missed_birthdays_are_greeted_for_three_days_and_then_settled_as_too_late() -> None:
+    birthday_campaign(looked_at=NOON - 6 * DAY)
+    for day in ("09", "10", "11", "12", "13", "14", "15"):
+        celebrant(f"1990-06-{day}")
+    assert greet() == (4, 3, 0)
+    late = ("birthday:2026", "inbox", "skipped", "too_late", 0)
+    assert rows(status="skipped") == [late] * 3
+    assert greet() == (0, 0, 0)
+    assert Transfer.objects.count() == 4
+
+
+def test_the_first_look_ever_settles_only_the_look_back() -> None:
+    celebrant("1990-06-10")
+    celebrant("1990-06-12")
+    assert greet() == (1, 0, 0)
+    assert birthday_campaign().looked_at == NOON
+
+
+def test_a_birthday_moved_after_the_gift_brings_no_second_one() -> None:
+    aino = celebrant()
+    greet()
+    Member.objects.filter(pk=aino.pk).update(birth_date=dt.date(1990, 8, 1))
+    assert greet(dt.datetime(2026, 8, 1, 12, tzinfo=dt.UTC)) == (0, 0, 0)
+    Member.objects.filter(pk=aino.pk).update(birth_date=dt.date(1990, 2, 1))
+    assert greet(dt.datetime(2027, 2, 1, 12, tzinfo=dt.UTC)) == (0, 1, 0)
+    assert rows(occasion="birthday:2027") == [("birthday:2027", "inbox", "skipped", "given_recently", 0)]
+    assert points_of(aino) == 100
+    assert greet(dt.datetime(2028, 2, 1, 12, tzinfo=dt.UTC)) == (1, 0, 0)
+
+
+def test_a_time_zone_moved_across_new_year_brings_no_second_gift() -> None:
+    aino = celebrant("1990-12-31", time_zone="Pacific/Kiritimati")
+    new_year = dt.datetime(2026, 12, 31, 9, tzinfo=dt.UTC)
+    assert greet(new_year) == (1, 0, 0)
+    Member.objects.filter(pk=aino.pk).update(time_zone="Etc/GMT+12", birth_date=dt.date(1990, 1, 1))
+    for hours in range(0, 72, 6):
+        greet(new_year + dt.timedelta(hours=hours))
+    assert [row[3] for row in rows()] == ["", "given_recently"]
+    assert points_of(aino) == 100
+
+
+@pytest.mark.parametrize(
+    ("zone", "first_hour"), [("Pacific/Kiritimati", -14), ("Etc/GMT+12", 12), ("Europe/Helsinki", -3)]
+)
+def test_the_day_begins_where_the_member_lives(zone: str, first_hour: int) -> None:
+    celebrant(time_zone=zone)
+    midnight = dt.datetime(2026, 6, 15, tzinfo=dt.UTC) + dt.timedelta(hours=first_hour)
+    assert greet(midnight - dt.timedelta(seconds=1)) == (0, 0, 0)
+    assert greet(midnight) == (1, 0, 0)
+
+
+def test_a_leap_day_child_is_greeted_on_28_february() -> None:
+    celebrant("1988-02-29")
+    assert greet(dt.datetime(2027, 2, 28, 12, tzinfo=dt.UTC)) == (1, 0, 0)
+    assert greet(dt.datetime(2028, 2, 28, 12, tzinfo=dt.UTC)) == (0, 0, 0)
+    assert greet(dt.datetime(2028, 2, 29, 12, tzinfo=dt.UTC)) == (1, 0, 0)
+
+
+@pytest.mark.parametrize("status", [Member.Status.CLOSED, Member.Status.ERASED])
+def test_whoever_has_left_is_not_greeted(status: str) -> None:
+    aino = celebrant()
+    Member.objects.filter(pk=aino.pk).update(status=status)
+    assert greet() == (0, 0, 0)
+    decision = Decision(dt.date(2026, 6, 15), Verdict.GREET)
+    assert birthdays.settle(birthday_campaign(), aino.pk, decision, at=NOON) is None
+    assert not Message.objects.exists()
+    assert not Transfer.objects.exists()
+
+
+def test_the_portal_inbox_takes_what_may_not_go_by_e_mail() -> None:
+    celebrant(agrees=False)
+    celebrant(email="", consents=(BY_EMAIL,))
+    assert greet() == (2, 0, 0)
+    assert [(row[1], row[3]) for row in rows()] == [("inbox", "no_consent"), ("inbox", "no_address")]
+
+
+def test_one_poisoned_member_does_not_stop_the_others() -> None:
+    poisoned, other = celebrant(), celebrant()
+    Member.objects.filter(pk=poisoned.pk).update(time_zone="Atlantis/Downtown")
+    assert greet() == (1, 0, 1)
+    assert Message.objects.get().member == other
+    Member.objects.filter(pk=poisoned.pk).update(time_zone="Europe/Helsinki")
+    assert greet(NOON + DAY) == (1, 0, 0)
+
+
+def test_a_failed_gift_leaves_no_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    celebrant()
+
+    def broken(**_facts: Any) -> None:
+        raise ValueError("no such wallet")
+
+    monkeypatch.setattr(birthdays, "grant_once", broken)
+    assert greet() == (0, 0, 1)
+    assert not Message.objects.exists()
+    assert not Event.objects.filter(name="points.earned").exists()
+
+
+def test_an_inactive_campaign_greets_nobody_and_owes_nobody() -> None:
+    birthday_campaign(is_active=False, looked_at=NOON - 30 * DAY)
+    celebrant("1990-06-01")
+    assert greet() == (0, 0, 0)
+    Campaign.objects.update(is_active=True)
+    assert greet(NOON + DAY) == (0, 0, 0)
+    assert not Message.objects.exists()
+
+
+def test_a_name_with_a_line_break_stays_in_one_header_line() -> None:
+    celebrant(first_name="Aino\r\nBcc: everybody@example.com")
+    greet()
+    assert Message.objects.get().subject == "Happy birthday, Aino Bcc: everybody@example.com!"
+
+
+def test_finding_who_is_due_costs_one_query_for_any_number(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    for _ in range(5):
+        celebrant()
+    campaign = birthday_campaign()
+    with django_assert_num_queries(1):
+        assert len(list(birthdays.candidates(campaign, at=NOON, days_back=3))) == 5
+
+
+def test_candidates_come_in_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    members = [celebrant() for _ in range(5)]
+    monkeypatch.setattr(birthdays, "PAGE", 2)
+    found = birthdays.candidates(birthday_campaign(), at=NOON, days_back=0)
+    assert [candidate.member_id for candidate in found] == [member.pk for member in members]
