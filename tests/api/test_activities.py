@@ -47,7 +47,12 @@ def test_a_purchase_answers_with_points_reasons_balance_and_tier(till: Till, ain
 
 @pytest.mark.parametrize("key", ["id", "external_id", "card_number", "email"])
 def test_the_member_is_named_by_any_of_four(till: Till, aino: Member, key: str) -> None:
-    values = {"id": str(aino.public_id), "external_id": "c-1", "card_number": aino.card_number, "email": "AINO@example.com"}
+    values = {
+        "id": str(aino.public_id),
+        "external_id": "c-1",
+        "card_number": aino.card_number,
+        "email": "AINO@example.com",
+    }
     assert till.post("activities", purchase(member={key: values[key]})).status_code == 201
 
 
@@ -70,7 +75,10 @@ def test_crossing_a_threshold_shows_the_tier_at_once(till: Till, aino: Member) -
     first = till.post("activities", purchase(total="1000", lines=[])).json()
     assert first["tier"]["code"] == "silver"
     second = till.post("activities", purchase(total="100", lines=[])).json()
-    assert [(reason["rule"], reason["points"]) for reason in second["reasons"]] == [("base", 100), ("tier bonus", 25)]
+    assert [(reason["rule"], reason["points"]) for reason in second["reasons"]] == [
+        ("base", 100),
+        ("tier bonus", 25),
+    ]
     assert second["balance"]["available"] == 1125
 
 
@@ -194,9 +202,9 @@ class TestRead:
         answer = till.post("activities", sent).json()
         read = till.get(f"activities/{answer['id']}").json()
         assert read["member"] == {"id": str(aino.public_id)}
-        assert {name: read[name] for name in ("external_id", "kind", "total", "currency", "store", "channel")} == {
-            name: sent[name] for name in ("external_id", "kind", "total", "currency", "store", "channel")
-        }
+        assert {
+            name: read[name] for name in ("external_id", "kind", "total", "currency", "store", "channel")
+        } == {name: sent[name] for name in ("external_id", "kind", "total", "currency", "store", "channel")}
         assert read["lines"][1] == {
             "sku": "bun", "category": "Bakery", "department": "Café", "quantity": "0.500", "total": "12.50",
         }  # fmt: skip
@@ -260,7 +268,9 @@ class TestBatch:
     def test_an_empty_batch_is_fine(self, till: Till) -> None:
         assert till.post("activities/batch", {"activities": []}).json() == {"results": []}
 
-    @pytest.mark.parametrize("body", [{}, [], {"activities": {}}, {"activities": "x"}, {"activities": [{}] * 1001}])
+    @pytest.mark.parametrize(
+        "body", [{}, [], {"activities": {}}, {"activities": "x"}, {"activities": [{}] * 1001}]
+    )
     def test_what_is_no_batch_is_refused(self, till: Till, body: Any) -> None:
         answer = till.post("activities/batch", body)
         assert answer.status_code == 422
@@ -272,7 +282,10 @@ class TestBatch:
         counts = []
         for size in (2, 2, 200):  # the first one warms up
             news = [
-                purchase(member={"external_id": f"m-{number % 20}"}, lines=[{"sku": f"s-{number}", "total": "42.50"}])
+                purchase(
+                    member={"external_id": f"m-{number % 20}"},
+                    lines=[{"sku": f"s-{number}", "total": "42.50"}],
+                )
                 for number in range(size)
             ]
             with CaptureQueriesContext(connection) as queries:

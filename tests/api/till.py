@@ -26,9 +26,7 @@ class Till:
     def post(self, path: str, body: Any, *, key: str | None = None, **headers: str) -> Response:
         headers["idempotency-key"] = key or f"k-{next(_numbers)}"
         if isinstance(body, str | bytes):
-            return self.client.post(
-                f"/api/v1/{path}", body, content_type="application/json", headers=headers
-            )
+            return self.client.post(f"/api/v1/{path}", body, content_type="application/json", headers=headers)
         return self.client.post(f"/api/v1/{path}", body, format="json", headers=headers)
 
 
@@ -44,7 +42,13 @@ def purchase(**facts: Any) -> dict[str, Any]:
         "store": "Kamppi",
         "channel": "store",
         "lines": [
-            {"sku": "coffee", "category": "Hot drinks", "department": "Café", "quantity": "2", "total": "30.00"},
+            {
+                "sku": "coffee",
+                "category": "Hot drinks",
+                "department": "Café",
+                "quantity": "2",
+                "total": "30.00",
+            },
             {"sku": "bun", "category": "Bakery", "department": "Café", "quantity": "0.5", "total": "12.50"},
         ],
     } | facts
