@@ -55,7 +55,7 @@ CHECKS = (
         SELECT t.id, t.points, 0 FROM rewards_transfer t
         JOIN rewards_account f ON f.id = t.from_account_id JOIN rewards_account o ON o.id = t.to_account_id
         WHERE f.wallet_id <> o.wallet_id OR t.points <= 0 OR f.id = o.id
-           OR (f.member_id IS DISTINCT FROM t.member_id AND o.member_id IS DISTINCT FROM t.member_id)
+           OR NOT (f.member_id = t.member_id OR o.member_id = t.member_id OR coalesce(f.member_id, o.member_id) IS NULL)
         """,
     ),
     Check(
