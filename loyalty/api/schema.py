@@ -11,8 +11,8 @@ from loyalty.api import problems
 from loyalty.api.authentication import scopes_of
 from loyalty.api.idempotency import HEADER
 
-READ_PROBLEMS = (401, 403, 429, 503)
-WRITE_PROBLEMS = (400, 409, 413, 415, 422)
+READ_PROBLEMS = (401, 403, 422, 429, 503)
+WRITE_PROBLEMS = (400, 409, 413, 415)
 
 
 class FieldErrorSerializer(serializers.Serializer[Any]):

@@ -4,8 +4,8 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from loyalty.ids import new_public_id
 from loyalty.history import staff_history
+from loyalty.ids import new_public_id
 
 
 class Partner(models.Model):
