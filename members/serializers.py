@@ -14,7 +14,6 @@ from typing import Any
 from django.conf import settings
 from django.core.validators import RegexValidator
 from django.utils.translation import gettext_lazy as _
-from drf_spectacular.utils import PolymorphicProxySerializer
 from rest_framework import serializers
 
 from loyalty.translated import in_language
@@ -204,16 +203,20 @@ class MemberSerializer(StrangerSerializer):
     consents = ConsentStateSerializer(many=True)
 
 
-class FoundSerializer(serializers.Serializer[Any]):
-    """Nobody or one member; of a member you have not served, found by card, only ``id``, ``tier`` and ``balance``."""
+class FoundMemberSerializer(MemberSerializer):
+    """A member; of one you have not served, found by card, only ``id``, ``tier`` and ``balance``."""
 
-    results = serializers.ListField(
-        child=PolymorphicProxySerializer(
-            component_name="FoundMember",
-            serializers=[MemberSerializer, StrangerSerializer],
-            resource_type_field_name=None,
-        )
-    )
+    def get_fields(self) -> dict[str, Any]:
+        fields = super().get_fields()
+        for name in fields.keys() - StrangerSerializer().get_fields().keys():
+            fields[name].required = False
+        return fields
+
+
+class FoundSerializer(serializers.Serializer[Any]):
+    """Nobody or one member."""
+
+    results = FoundMemberSerializer(many=True)
 
 
 def tier_answer(code: str, names: Mapping[str, str], language: str | None = None) -> dict[str, str]:

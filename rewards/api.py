@@ -10,7 +10,7 @@ from typing import Any
 
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
@@ -19,7 +19,16 @@ from rest_framework.response import Response
 from loyalty import clock
 from loyalty.api.idempotency import idempotent
 from loyalty.api.language import LANGUAGE_PARAMETER, SpeakingView
-from loyalty.api.problems import Conflict, FieldError, Invalid, NotFound, Problem, field_errors
+from loyalty.api.problems import (
+    CONTENT_TYPE,
+    Conflict,
+    FieldError,
+    Invalid,
+    NotFound,
+    Problem,
+    field_errors,
+)
+from loyalty.api.schema import ProblemSerializer
 from loyalty.partners.models import Partner, Scope
 from members.activities import ActivityConflict, NewActivity
 from members.api import seen_member, unknown_member
@@ -73,7 +82,11 @@ class ActivitiesView(SpeakingView):
         ),
         parameters=[LANGUAGE_PARAMETER],
         request=NewActivitySerializer,
-        responses={201: OutcomeSerializer, 200: OutcomeSerializer},
+        responses={
+            201: OutcomeSerializer,
+            200: OutcomeSerializer,
+            (404, CONTENT_TYPE): OpenApiResponse(ProblemSerializer, _("No such member.")),
+        },
     )
     @idempotent
     def post(self, request: Request) -> Response:

@@ -51,6 +51,6 @@ class CursorPage(CursorPagination):
         address = {"type": ["string", "null"], "format": "uri"}
         return {
             "type": "object",
-            "required": ["results"],
+            "required": ["next", "previous", "results"],
             "properties": {"next": address, "previous": address, "results": schema},
         }
