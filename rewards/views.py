@@ -181,7 +181,7 @@ def _csv_lines(member: Member, chosen: Filter) -> Iterator[str]:
         _("Total"),
         _("Currency"),
         _("Receipt"),
-        _("Expires"),
+        _("Valid until"),
     ]
 
     def lines() -> Iterator[str]:
