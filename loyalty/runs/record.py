@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from django.db import connection
+from django.db import DatabaseError, connection, transaction
 
 from loyalty import clock
 from loyalty.runs.models import Run
@@ -26,7 +26,7 @@ logger = structlog.get_logger("kantis.runs")
 
 WRITE_EVERY_SECONDS = 1.0
 SILENT_FOR = dt.timedelta(minutes=15)
-"""A run on another machine that has not been heard of for this long counts as dead."""
+"""A run that has not been heard of for this long counts as dead, until it is heard of again."""
 
 
 class RunRecorder:
@@ -46,12 +46,23 @@ class RunRecorder:
             self._write()
 
     def finish(self, status: Run.Status, error: str = "") -> None:
-        """Close the row. A transaction that is broken already cannot take it: then only the log tells."""
+        """Close the row. Where a failure took the transaction or the connection with it, only the log may tell."""
         self.row.status, self.row.error, self.row.ended_at = status, error.replace("\0", ""), clock.now()
-        if connection.in_atomic_block and connection.needs_rollback:
-            logger.error("run_not_recorded", run=self.row.name, status=status)
-            return
-        self._write()
+        try:
+            with transaction.atomic():
+                self._write()
+        except DatabaseError:
+            if status is not Run.Status.FAILED:
+                raise
+            self._write_on_a_new_connection()
+
+    def _write_on_a_new_connection(self) -> None:
+        if not connection.in_atomic_block:
+            connection.close()
+            with contextlib.suppress(DatabaseError):
+                self._write()
+                return
+        logger.error("run_not_recorded", run=self.row.name, status=self.row.status)
 
     def _write(self) -> None:
         self.row.seen_at = clock.now()
@@ -106,10 +117,10 @@ def abandon_dead_runs(name: str) -> int:
 
 
 def _is_dead(row: Run, moment: dt.datetime) -> bool:
+    if moment - row.seen_at > SILENT_FOR:
+        return True
     host, _, process = row.process.partition("/")
-    if host == socket.gethostname():
-        return process != _process_mark(int(process.partition(":")[0]))
-    return moment - row.seen_at > SILENT_FOR
+    return host == socket.gethostname() and process != _process_mark(int(process.partition(":")[0]))
 
 
 def _this_process() -> str:
