@@ -59,11 +59,13 @@ class KantisSchema(AutoSchema):
             )
         return declared
 
-    def get_description(self) -> str:
-        text: str = super().get_description() or ""
+    def get_operation(self, *args: Any, **kwargs: Any) -> dict[str, Any] | None:
+        operation: dict[str, Any] | None = super().get_operation(*args, **kwargs)
         scopes = sorted(scopes_of(self.view, self.method))
-        needed = f"Scope: {', '.join(f'`{scope}`' for scope in scopes)}." if scopes else ""
-        return "\n\n".join(part for part in (text, needed) if part)
+        if operation and scopes:
+            needed = f"Scope: {', '.join(f'`{scope}`' for scope in scopes)}."
+            operation["description"] = "\n\n".join(filter(None, (operation.get("description"), needed)))
+        return operation
 
     def _get_response_bodies(self, direction: str = "response") -> dict[str, Any]:
         bodies: dict[str, Any] = super()._get_response_bodies(direction)
