@@ -76,7 +76,7 @@ def announce_many(announcements: Iterable[Announcement]) -> None:
     told = list(announcements)
     if not told:
         return
-    columns = [
+    columns: list[Any] = [
         [each.name for each in told],
         [each.member_id for each in told],
         [each.partner_id for each in told],

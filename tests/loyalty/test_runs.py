@@ -81,7 +81,7 @@ def test_a_run_whose_process_died_is_abandoned_by_the_next() -> None:
     dead = subprocess.Popen([sys.executable, "-c", ""])
     mark = f"{record._this_process().partition('/')[0]}/{record._process_mark(dead.pid)}"
     dead.wait()
-    old = dict(name="tests.work", at=AT, started_at=AT, seen_at=clock.now(), status="running")
+    old = {"name": "tests.work", "at": AT, "started_at": AT, "seen_at": clock.now(), "status": "running"}
     of_a_dead_one = Run.objects.create(**old, process=mark)
     of_a_living_one = Run.objects.create(**old, process=record._this_process())
     of_a_reused_number = Run.objects.create(**old, process=f"{mark.partition('/')[0]}/{os.getpid()}:1")
