@@ -167,8 +167,10 @@ class PurchasesImport:
                 self._take(batch, None)
                 moved(_rows(batch))
             return self.summary
-        details = {"file": self.path.name, "partner": self.partner.slug}
-        with record.run(RUN_NAME, at=self.at, **details) as run, RejectedRows(self.rejected_path) as rejected:
+        with (
+            record.run(RUN_NAME, at=self.at, file=self.path.name, partner=self.partner.slug) as run,
+            RejectedRows(self.rejected_path) as rejected,
+        ):
             for batch in _batches(reader.read(self.path)):
                 before = self.summary.created + self.summary.replayed, self.summary.rejected
                 self._take(batch, rejected)
