@@ -23,7 +23,7 @@ START_TIMEOUT = 90.0
 LEAVE_TIMEOUT = 30.0
 
 _leases: dict[Path, tuple[int, int]] = {}  # home -> (process id, file descriptor)
-_keepers: list["subprocess.Popen[bytes]"] = []  # those that we started
+_keepers: dict[Path, "subprocess.Popen[bytes]"] = {}  # home -> the keeper, where we started it
 _joining = threading.Lock()
 
 
@@ -66,12 +66,15 @@ def leave(home: Path | str | None = None) -> None:
     del _leases[place.home]
     os.close(descriptor)
     deadline = time.monotonic() + LEAVE_TIMEOUT
-    with contextlib.suppress(FileNotFoundError):
-        while is_held(place.keeper_lock) and _nobody_left(place) and time.monotonic() < deadline:
-            time.sleep(0.02)
-    for keeper in _keepers:
-        if keeper.poll() is None:
-            keeper.returncode = 0  # it stays for the others; nothing to warn of when we end
+    if not place.run.exists():
+        return
+    while is_held(place.keeper_lock) and _nobody_left(place) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    keeper = _keepers.pop(place.home, None)
+    if keeper and is_held(place.keeper_lock):
+        keeper.returncode = 0  # it stays for the others: nothing to warn of when we end
+    elif keeper:
+        keeper.wait(5)
 
 
 @contextlib.contextmanager
@@ -139,7 +142,10 @@ def _start_keeper(place: Place, *, durable: bool) -> None:
             )
     finally:
         os.close(writing)
-    _keepers[:] = [*(earlier for earlier in _keepers if earlier.poll() is None), keeper]
+    earlier = _keepers.get(place.home)
+    if earlier:
+        earlier.poll()  # it was killed; this takes its last trace away
+    _keepers[place.home] = keeper
     with open(reading, "rb") as answer:
         heard, _, _ = select.select([answer], [], [], START_TIMEOUT)
         word = answer.readline().decode(errors="replace").strip() if heard else "no answer"
