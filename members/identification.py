@@ -1,15 +1,17 @@
 """Finding the member that a partner means, and what that partner may see of them. Used by every API route."""
 
 import uuid
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
+from typing import Any
 
+from django.db import connection
 from django.db.models import QuerySet
 from django.db.models.functions import Lower
 
 from loyalty.partners.models import Partner
 from members.cards import is_valid_card_number, plain
 from members.contacts import normal_email
-from members.models import Activity, ExternalId, Member
+from members.models import Activity, Member
 
 KEYS = ("id", "external_id", "card_number", "email")
 
@@ -23,32 +25,37 @@ class UnknownMember(Exception):
 
 
 def find_member(reference: Mapping[str, str], *, partner: Partner) -> Member:
-    """The active member, with the tier, whom the partner names by exactly one of KEYS. One statement at most.
+    """The active member, with the tier, whom the partner names by exactly one of KEYS.
 
     Raises UnknownMember. What of the member may be shown is ``visible_profile``'s matter.
     """
+    return Member.objects.select_related("tier").get(pk=find_member_id(reference, partner=partner))
+
+
+def find_member_id(reference: Mapping[str, str], *, partner: Partner) -> int:
+    """The primary key of that member, in one statement at most; raises UnknownMember."""
     [field] = reference
-    found = find_members({0: reference}, partner=partner)
+    found = find_member_ids({0: reference}, partner=partner)
     if 0 not in found:
         raise UnknownMember(field)
     return found[0]
 
 
-def find_members(references: Mapping[int, Mapping[str, str]], *, partner: Partner) -> dict[int, Member]:
-    """The active members of many references by their place; unknown ones are left out. One statement for each of KEYS.
+def find_member_ids(references: Mapping[int, Mapping[str, str]], *, partner: Partner) -> dict[int, int]:
+    """Primary keys of the active members of many references, by their place; unknown ones are left out.
 
-    A number that cannot be one of our cards, or an id that is no UUID, is unknown without asking the database.
+    One statement for each of KEYS, by hand: every purchase passes here. A number that cannot be one of our cards, or
+    an id that is no UUID, is unknown without asking the database.
     """
-    found: dict[int, Member] = {}
+    found: dict[int, int] = {}
     for field in KEYS:
         places: dict[str, list[int]] = {}
         for place, reference in references.items():
             if value := _normal(field, reference.get(field, "")):
                 places.setdefault(value, []).append(place)
         if places:
-            for value, member in _by_value(field, places.keys(), partner):
-                if member.status == Member.Status.ACTIVE:
-                    found.update(dict.fromkeys(places[value], member))
+            for value, member_id in _by_value(field, list(places), partner):
+                found.update(dict.fromkeys(places[value], member_id))
     return found
 
 
@@ -85,13 +92,21 @@ def _normal(field: str, value: str) -> str:
     return value
 
 
-def _by_value(field: str, values: Collection[str], partner: Partner) -> Iterable[tuple[str, Member]]:
-    members = Member.objects.select_related("tier")
-    if field == "external_id":
-        rows = ExternalId.objects.filter(partner=partner, external_id__in=values)
-        return [(row.external_id, row.member) for row in rows.select_related("member__tier")]
-    if field == "email":
-        return [(member.email.lower(), member) for member in with_email(values)]
-    if field == "card_number":
-        return [(member.card_number, member) for member in members.filter(card_number__in=values)]
-    return [(str(member.public_id), member) for member in members.filter(public_id__in=values)]
+_ACTIVE = "FROM members_member AS member WHERE member.status = 'active' AND"
+_BY_FIELD = {
+    "id": f"SELECT public_id::text, id {_ACTIVE} public_id = ANY(%s::uuid[])",
+    "card_number": f"SELECT card_number, id {_ACTIVE} card_number = ANY(%s)",
+    "email": f"SELECT lower(email), id {_ACTIVE} lower(email) = ANY(%s) AND NOT (email = '')",
+    "external_id": """
+        SELECT named.external_id, member.id FROM members_externalid AS named
+        JOIN members_member AS member ON member.id = named.member_id AND member.status = 'active'
+        WHERE named.external_id = ANY(%s) AND named.partner_id = %s
+    """,
+}
+
+
+def _by_value(field: str, values: list[str], partner: Partner) -> list[tuple[str, int]]:
+    asked: list[Any] = [values, partner.pk] if field == "external_id" else [values]
+    with connection.cursor() as cursor:
+        cursor.execute(_BY_FIELD[field], asked)
+        return list(cursor.fetchall())

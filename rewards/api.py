@@ -32,7 +32,7 @@ from loyalty.api.schema import ProblemSerializer
 from loyalty.partners.models import Partner, Scope
 from members.activities import ActivityConflict, NewActivity
 from members.api import seen_member, unknown_member
-from members.identification import UnknownMember, find_member, find_members
+from members.identification import UnknownMember, find_member_id, find_member_ids
 from members.models import Activity, Member
 from members.serializers import Addition, show_with_members, tier_answer
 from rewards import terms
@@ -95,8 +95,8 @@ class ActivitiesView(SpeakingView):
         form.is_valid(raise_exception=True)
         data = form.validated_data
         try:
-            member = find_member(data["member"], partner=partner)
-            outcome = record_and_reward(new_activity(data, member=member, partner=partner), at=at)
+            member_id = find_member_id(data["member"], partner=partner)
+            outcome = record_and_reward(new_activity(data, member_id=member_id, partner=partner), at=at)
         except UnknownMember as unknown:
             raise unknown_member(f"member.{unknown.field}") from None
         except ActivityConflict as conflict:
@@ -129,12 +129,12 @@ class BatchView(SpeakingView):
 def record_batch(items: Sequence[Any], *, partner: Partner, at: dt.datetime) -> list[dict[str, Any]]:
     """Record what can be recorded of a batch, in one go, and give a result for each item in order."""
     valid, results = _validated(items, at=at)
-    members = find_members({place: data["member"] for place, data in valid.items()}, partner=partner)
+    members = find_member_ids({place: data["member"] for place, data in valid.items()}, partner=partner)
     for place in valid.keys() - members.keys():
         [field] = valid[place]["member"]
         results[place] = _refused(unknown_member(f"member.{field}"), items[place])
     news: dict[int, NewActivity] = {
-        place: new_activity(data, member=members[place], partner=partner)
+        place: new_activity(data, member_id=members[place], partner=partner)
         for place, data in valid.items()
         if place in members
     }

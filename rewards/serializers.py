@@ -19,7 +19,6 @@ from loyalty.partners.models import Partner
 from loyalty.translated import in_language
 from members.activities import LineFacts, NewActivity
 from members.kinds import active_kinds
-from members.models import Member
 from members.serializers import MemberReferenceSerializer, TextField, TierSerializer, tier_answer
 from rewards.earning import Outcome, Reason
 from rewards.models import Transfer
@@ -121,11 +120,11 @@ class NewActivitySerializer(serializers.Serializer[Any]):
         return serializers.ValidationError(self.error_messages[code] % facts, code)
 
 
-def new_activity(data: Mapping[str, Any], *, member: Member, partner: Partner) -> NewActivity:
+def new_activity(data: Mapping[str, Any], *, member_id: int, partner: Partner) -> NewActivity:
     """What was validated, in the words of ``members.activities``."""
     return NewActivity(
         partner_id=partner.pk,
-        member_id=member.pk,
+        member_id=member_id,
         external_id=data["external_id"],
         kind=data["kind"],
         occurred_at=data["occurred_at"],

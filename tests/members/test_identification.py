@@ -4,7 +4,7 @@ import pytest
 
 from loyalty.partners.models import Partner
 from members.cards import grouped
-from members.identification import UnknownMember, find_member, find_members, visible_profile
+from members.identification import UnknownMember, find_member, find_member_ids, visible_profile
 from members.models import Activity, Member
 from tests.factories.members import NOON, member
 from tests.factories.partners import PartnerFactory
@@ -28,8 +28,8 @@ def test_a_member_is_found_by_each_key(shop: Partner) -> None:
     ]
     for reference in references:
         assert find_member(reference, partner=shop) == aino
-    everybody = find_members({**dict(enumerate(references)), 9: {"id": "nobody"}}, partner=shop)
-    assert everybody == dict.fromkeys(range(5), aino)
+    everybody = find_member_ids({**dict(enumerate(references)), 9: {"id": "nobody"}}, partner=shop)
+    assert everybody == dict.fromkeys(range(5), aino.pk)
 
 
 @pytest.mark.parametrize(
@@ -66,10 +66,10 @@ def test_those_who_left_are_unknown(shop: Partner, status: str) -> None:
 
 
 def test_a_batch_costs_one_statement_for_each_key(shop: Partner, django_assert_num_queries: Any) -> None:
-    people = [member(partner=shop, external_id=f"c-{number}") for number in range(30)]
+    people = [member(partner=shop, external_id=f"c-{number}").pk for number in range(30)]
     references = {place: {"external_id": f"c-{place}"} for place in range(30)}
     with django_assert_num_queries(1):
-        assert find_members(references, partner=shop) == dict(enumerate(people))
+        assert find_member_ids(references, partner=shop) == dict(enumerate(people))
 
 
 def test_a_profile_is_seen_by_who_enrolled_or_served(shop: Partner) -> None:
