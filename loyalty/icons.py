@@ -1,5 +1,7 @@
 """The portal's icons: paths on a 24 by 24 grid, drawn with a line of 1.75 in the text's colour."""
 
+# ruff: noqa: E501
+
 ICONS: dict[str, str] = {
     "brand": '<circle cx="12" cy="12" r="9.5"/><path d="M8.5 6.8v10.4M15.7 7 8.8 12.9M11.4 10.8l4.5 6.2"/>',
     "home": '<path d="M4 10.7 12 4l8 6.7V19a1.5 1.5 0 0 1-1.5 1.5h-13A1.5 1.5 0 0 1 4 19z"/><path d="M9.5 20.5v-6h5v6"/>',

@@ -116,7 +116,7 @@ class SignupForm(AllauthSignupForm):
             language=self.cleaned_data["language"],
             consents=[
                 [purpose, channel]
-                for purpose, channel in ASKED
+                for purpose, channel in ASKED_AT_FIRST
                 if self.cleaned_data[consent_name(purpose, channel)]
             ],
             created_at=clock.now(),

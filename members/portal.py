@@ -44,4 +44,4 @@ def member_page(
         with timezone.override(zone_of(member)):
             return view(request, member, *args, **kwargs)
 
-    return page
+    return page  # type: ignore[return-value]

@@ -94,7 +94,9 @@ def balance_of(member: Member, at: dt.datetime) -> Balance:
         pending=balances.get(AccountKind.PENDING, 0),
         debt=-balances.get(AccountKind.DEBT, 0),
         tier=member.tier,
-        expiring=[Expiring(points=row["points"], expires_at=row["expires_at"]) for row in lots],
+        expiring=[
+            Expiring(points=row["points"], expires_at=row["expires_at"]) for row in lots if row["expires_at"]
+        ],
     )
 
 
@@ -277,8 +279,9 @@ def statement(
 ) -> Page:
     """A page of what happened, newest first: activities with their points and reasons, and points without an activity.
 
-    ``kind`` is a key of FILTERS; ``since`` (inclusive) and ``until`` (exclusive) bound the time it happened. A reversal
-    stands with what it undoes. Raises ValueError on a cursor that is not one of ours. Four statements, five with receipts.
+    ``kind`` is a key of FILTERS; ``since`` (inclusive) and ``until`` (exclusive) bound the time it happened. A
+    reversal stands with what it undoes. Raises ValueError on a cursor that is not one of ours. Three statements, four
+    with receipts.
     """
     activities, alone = _anchors(member, kind=kind)
     if since is not None:

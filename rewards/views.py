@@ -198,7 +198,9 @@ def _csv_lines(member: Member, chosen: Filter) -> Iterator[str]:
                 activity.total if activity else "",
                 activity.currency if activity else "",
                 activity.external_id if activity else "",
-                queries.last_moment(lot.expires_at).astimezone(zone).date().isoformat() if lot and lot.expires_at else "",
+                queries.last_moment(lot.expires_at).astimezone(zone).date().isoformat()
+                if lot and lot.expires_at
+                else "",
             ]
             yield write([safe_cell(cell) for cell in cells])
 
