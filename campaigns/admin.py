@@ -42,7 +42,7 @@ class CampaignAdmin(HistoryAdmin):
     change_form_outer_after_template = "admin/campaigns/preview.html"
     fieldsets = (
         (None, {"fields": (("code", "occasion"), "names", "is_active")}),
-        (_("Gift"), {"fields": (("bonus_points", "look_back_days"),)}),
+        (_("Gift"), {"fields": ("bonus_points", "look_back_days")}),
         (_("Message"), {"fields": ("subjects", "bodies")}),
     )
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList as DjangoChangeList
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db.models import Field, Model, QuerySet
@@ -14,9 +15,12 @@ from django.template.response import TemplateResponse
 from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from simple_history.admin import SimpleHistoryAdmin
 from unfold.admin import ModelAdmin
+from unfold.decorators import action
+from unfold.views import ChangeList
 
 from loyalty.clock import now
 from loyalty.exports import csv_response
@@ -44,6 +48,15 @@ def _estimate(rows: QuerySet[Any]) -> int:
     return int(plan[0]["Plan"]["Plan Rows"])
 
 
+class HouseList(ChangeList):
+    """A list that does not say “120 results (show all)” where nothing was searched or filtered."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        if not self.query and not self.has_active_filters:
+            self.full_result_count = self.result_count
+
+
 class KantisAdmin(ModelAdmin):
     """The base of all model admins: texts by language, no full count of a table, bounded pages."""
 
@@ -56,13 +69,16 @@ class KantisAdmin(ModelAdmin):
     warn_unsaved_form = True
     list_filter_submit = True
 
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[DjangoChangeList]:
+        return HouseList
+
     def formfield_for_dbfield(
         self, db_field: Field[Any, Any], request: HttpRequest, **kwargs: Any
     ) -> FormField | None:
         if isinstance(db_field, TranslatedTextField):
             return TranslatedTextFormField(
                 multiline=db_field.name in self.multiline_texts,
-                label=db_field.verbose_name,
+                label=capfirst(db_field.verbose_name),
                 help_text=db_field.help_text,
                 required=not db_field.blank,
             )
@@ -97,13 +113,15 @@ class ExportMixin(admin.ModelAdmin):
     export_columns: ClassVar[Sequence[tuple[Any, Callable[[Any], Any]]]] = ()
     actions_list: Any = ("download_csv",)
 
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
         response = super().changelist_view(request, extra_context)
         query = request.GET.urlencode()
         if isinstance(response, TemplateResponse) and response.context_data and query:
-            for action in response.context_data.get("actions_list", ()):
-                if str(action.get("path", "")).endswith("/download-csv/"):
-                    action["path"] = f"{action['path']}?{query}"
+            for button in response.context_data.get("actions_list", ()):
+                if str(button.get("path", "")).endswith("/download-csv/"):
+                    button["path"] = f"{button['path']}?{query}"
         return response
 
     def download_rows(self, request: HttpRequest) -> QuerySet[Any]:
@@ -112,6 +130,7 @@ class ExportMixin(admin.ModelAdmin):
         rows: QuerySet[Any] = changelist.get_queryset(request)
         return rows
 
+    @action(description=_("Download CSV"), url_path="download-csv", icon="download")
     def download_csv(self, request: HttpRequest) -> StreamingHttpResponse:
         if not self.has_view_permission(request):
             raise PermissionDenied
@@ -122,10 +141,6 @@ class ExportMixin(admin.ModelAdmin):
             header=[label for label, _getter in self.export_columns],
             rows=([getter(row) for getter in getters] for row in rows.iterator(chunk_size=2000)),
         )
-
-    download_csv.short_description = _("Download CSV")  # type: ignore[attr-defined]
-    download_csv.url_path = "download-csv"  # type: ignore[attr-defined]
-    download_csv.icon = "download"  # type: ignore[attr-defined]
 
 
 def badge(text: Any, tone: str = "") -> SafeString:

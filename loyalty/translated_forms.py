@@ -6,6 +6,8 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.template.loader import render_to_string
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import INPUT_CLASSES, TEXTAREA_CLASSES
 
@@ -34,11 +36,17 @@ class TranslatedTextWidget(forms.MultiWidget):
 
     def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
         context = super().get_context(name, value, attrs)
+        context["widget"]["multiline"] = self.multiline
         names = dict(settings.LANGUAGES)
         for code, subwidget in zip(LANGUAGES, context["widget"]["subwidgets"], strict=True):
             subwidget["language"] = names[code]
-            subwidget["attrs"]["aria-label"] = names[code]
+            subwidget["attrs"].pop("required", None)
         return context
+
+    def render(self, name: str, value: Any, attrs: dict[str, Any] | None = None, renderer: Any = None) -> SafeString:
+        """Drawn by the project's own templates; forms' usual renderer knows those of apps only."""
+        del renderer
+        return render_to_string(self.template_name, self.get_context(name, value, attrs))
 
 
 class TranslatedTextFormField(forms.MultiValueField):

@@ -11,22 +11,22 @@ from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils.formats import number_format
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateFilter, RelatedDropdownFilter
 from unfold.decorators import display
-from unfold.views import ChangeList
 
 from loyalty import clock
-from loyalty.admin_base import ExportMixin, HistoryAdmin, KantisAdmin, ReadOnlyAdmin, badge
+from loyalty.admin_base import ExportMixin, HistoryAdmin, HouseList, KantisAdmin, ReadOnlyAdmin, badge
 from loyalty.models import Programme
 from members import admin_member_pages as pages
 from members import admin_parts, admin_staff
 from members.admin_forms import EnrolForm, MemberForm
 from members.admin_scoped import MemberScopedAdmin
 from members.cards import grouped
+from members.consents import set_consent
 from members.enrolment import DuplicateMember, enrol
 from members.forms import consent_name
 from members.models import (
@@ -34,6 +34,7 @@ from members.models import (
     ActivityKind,
     ActivityLine,
     Category,
+    ConsentChange,
     Member,
     Product,
     SalesChannel,
@@ -47,7 +48,7 @@ from members.timeline import money
 __all__ = ["admin_staff"]
 
 
-class MemberList(ChangeList):
+class MemberList(HouseList):
     """Rows lead to the member's overview, not to the form."""
 
     def url_for_result(self, result: Any) -> str:
@@ -72,12 +73,12 @@ class MemberAdmin(ExportMixin, KantisAdmin):
     ordering = ("-id",)
     fieldsets = (
         (_("Person"), {"fields": (("first_name", "last_name"), ("birth_date", "language"), "time_zone")}),
-        (_("Contact"), {"fields": (("email", "phone"),)}),
+        (_("Contact"), {"fields": ("email", "phone")}),
         (_("Membership"), {"fields": (("status", "acquisition_channel"),)}),
     )
     add_fieldsets = (
         (_("Person"), {"fields": (("first_name", "last_name"), ("birth_date", "language"), "time_zone")}),
-        (_("Contact"), {"fields": (("email", "phone"),)}),
+        (_("Contact"), {"fields": ("email", "phone")}),
         (_("Membership"), {"fields": ("acquisition_channel",)}),
         (
             _("What the member agrees to"),
@@ -156,7 +157,18 @@ class MemberAdmin(ExportMixin, KantisAdmin):
             return
         if not isinstance(form, EnrolForm):
             raise TypeError("Members are enrolled by the form for it.")
-        member = enrol(form.new_member(), source=Member.Source.STAFF, at=clock.now())
+        at = clock.now()
+        member = enrol(form.new_member(), source=Member.Source.STAFF, at=at)
+        for purpose, channel in form.consents():
+            set_consent(
+                member_id=member.pk,
+                purpose=purpose,
+                channel=channel,
+                granted=True,
+                source=ConsentChange.Source.STAFF,
+                staff_id=request.user.pk,
+                at=at,
+            )
         obj.__dict__.update(member.__dict__)
 
     def changeform_view(
@@ -312,10 +324,8 @@ class ActivityAdmin(MemberScopedAdmin, ExportMixin, ReadOnlyAdmin):
         reasons = reasons_of(activity.pk)
         if not reasons:
             return "–"
-        rows = [(reason.text, reason.detail, signed(reason.points)) for reason in reasons]
-        return format_html(
-            "<ul>{}</ul>", SafeString("").join(format_html("<li>{} {}: {}</li>", *row) for row in rows)
-        )
+        rows = ((reason.text, reason.detail, signed(reason.points)) for reason in reasons)
+        return format_html("<ul>{}</ul>", format_html_join("", "<li>{} ({}): {}</li>", rows))
 
 
 def member_link(member: Member) -> SafeString:

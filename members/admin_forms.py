@@ -12,7 +12,6 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldBooleanSwitchWidget
 
 from loyalty import clock
 from loyalty.programme import current
-from members.consents import ConsentGiven
 from members.contacts import InvalidPhone, normal_email, normal_phone
 from members.enrolment import NewMember
 from members.forms import OLDEST_BIRTH_YEAR, QUESTIONS, _zone_choices, consent_name
@@ -90,11 +89,14 @@ class MemberForm(forms.ModelForm):  # type: ignore[type-arg]
         return day
 
 
+ENROLLED_WITH = tuple(name for name in MemberForm.Meta.fields if name != "status")
+
+
 class EnrolForm(MemberForm):
     """Somebody new, with what they agreed to. Enrolment itself is ``members.enrolment``'s."""
 
     class Meta(MemberForm.Meta):
-        fields = tuple(name for name in MemberForm.Meta.fields if name != "status")
+        fields = ENROLLED_WITH
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -110,15 +112,15 @@ class EnrolForm(MemberForm):
         return data
 
     def new_member(self) -> NewMember:
-        data = self.cleaned_data
-        return NewMember(
-            **{name: data[name] for name in self.Meta.fields},
-            consents=tuple(
-                ConsentGiven(purpose=purpose, channel=channel)
-                for purpose, channel in ASKED
-                if data.get(consent_name(purpose, channel))
-            ),
-        )
+        return NewMember(**{name: self.cleaned_data[name] for name in ENROLLED_WITH})
+
+    def consents(self) -> list[tuple[str, str]]:
+        """What the member said yes to; noted down one by one, with the name of who asked."""
+        return [
+            (purpose, channel)
+            for purpose, channel in ASKED
+            if self.cleaned_data.get(consent_name(purpose, channel))
+        ]
 
 
 def _consent_field(purpose: str, channel: str) -> forms.BooleanField:

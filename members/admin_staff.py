@@ -13,6 +13,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.widgets import UnfoldAdminCheckboxSelectMultiple
 
 from loyalty.admin_base import KantisAdmin, ReadOnlyAdmin
 from members.models import User
@@ -50,13 +51,13 @@ class UserAdmin(DjangoUserAdmin, KantisAdmin):  # type: ignore[type-arg]
     search_fields = ("email__istartswith", "first_name__istartswith", "last_name__istartswith")
     ordering = ("-is_staff", "email")
     readonly_fields = ("last_login", "date_joined")
-    filter_horizontal = ("groups", "user_permissions")
+    filter_horizontal = ("user_permissions",)
     fieldsets = (
         (None, {"fields": ("email", "password", ("first_name", "last_name"))}),
         (
             _("Rights"),
             {
-                "fields": (("is_active", "is_staff", "is_superuser"), "groups"),
+                "fields": ("is_active", "is_staff", "is_superuser", "groups"),
                 "description": _("Staff see what their groups allow. Superusers may do everything."),
             },
         ),
@@ -67,6 +68,14 @@ class UserAdmin(DjangoUserAdmin, KantisAdmin):  # type: ignore[type-arg]
         (None, {"fields": ("email", "password1", "password2")}),
         (_("Rights"), {"fields": ("is_staff", "groups")}),
     )
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "groups":
+            kwargs["widget"] = UnfoldAdminCheckboxSelectMultiple()
+            field = super().formfield_for_manytomany(db_field, request, **kwargs)
+            field.help_text = ""
+            return field
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
 
     @admin.display(description=_("name"), ordering="last_name")
     def full_name(self, user: User) -> str:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from django.urls import reverse
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django_stubs_ext import StrOrPromise
 
@@ -136,8 +137,6 @@ def _activities(member: Member, before: datetime | None, size: int) -> Iterable[
 
 def money(activity: Activity) -> str:
     """What the activity was worth, as people write it; "" for one without a price."""
-    from django.utils.formats import number_format
-
     if not activity.total and activity.kind_id != "purchase":
         return ""
     return f"{number_format(activity.total, 2, force_grouping=True)} {activity.currency}"
@@ -160,7 +159,10 @@ def _tier_changes(member: Member, before: datetime | None, size: int) -> Iterabl
             detail=_how_joined(member)
             if joined
             else _("%(reason)s, %(points)s qualifying points")
-            % {"reason": row.get_reason_display(), "points": row.qualifying_points},
+            % {
+                "reason": row.get_reason_display(),
+                "points": number_format(row.qualifying_points, force_grouping=True),
+            },
             permission="members.view_member",
             tone="good" if up else "warn",
             order=row.pk,
@@ -168,8 +170,14 @@ def _tier_changes(member: Member, before: datetime | None, size: int) -> Iterabl
 
 
 def _how_joined(member: Member) -> str:
-    parts = [member.get_source_display(), member.get_acquisition_channel_display()]
-    return " · ".join(str(part) for part in parts)
+    """“by way of partner (Kauppa Oy); in store”."""
+    way = str(member.get_source_display())
+    if member.enrolled_by:
+        way = f"{way} ({member.enrolled_by})"
+    return _("%(way)s; found us: %(channel)s") % {
+        "way": way,
+        "channel": member.get_acquisition_channel_display(),
+    }
 
 
 def _consent_changes(member: Member, before: datetime | None, size: int) -> Iterable[Entry]:

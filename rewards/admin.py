@@ -9,7 +9,7 @@ from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.formats import date_format, number_format
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _t
@@ -94,7 +94,6 @@ class TransferAdmin(OfMemberAdmin):
         "what",
         "change",
         "reason",
-        "accounts",
         "activity_link",
     )
     list_select_related = ("member", "activity", "from_account__wallet", *_REASON)
@@ -194,8 +193,8 @@ class TransferAdmin(OfMemberAdmin):
 
     @admin.display(description=_("reversed by"))
     def reversed_by(self, transfer: Transfer) -> SafeString | str:
-        links = [_link(pk) for pk in transfer.reversals.order_by("pk").values_list("pk", flat=True)[:20]]
-        return SafeString(", ").join(links) if links else "–"
+        links = [(_link(pk),) for pk in transfer.reversals.order_by("pk").values_list("pk", flat=True)[:20]]
+        return format_html_join(", ", "{}", links) or "–"
 
 
 def _link(transfer_id: int) -> SafeString:

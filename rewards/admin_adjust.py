@@ -88,7 +88,12 @@ def adjust_page(model_admin: "TransferAdmin", request: HttpRequest, member_id: i
         back=reverse("admin:members_member_overview", args=[member.pk]),
         template="admin/rewards/adjust.html",
         context=head(request, member, tab="adjust")
-        | {"balance": balance, "before": balance.available - balance.debt, "after": after},
+        | {
+            "member_actions": [],
+            "balance": balance,
+            "before": balance.available - balance.debt,
+            "after": after,
+        },
     )
 
 

@@ -1,0 +1,61 @@
+"""The groups a new installation begins with, so that nobody has to tick a hundred rights before the first day of work."""
+
+from typing import Any
+
+from django.contrib.auth.models import Group, Permission
+
+_LOOK = {
+    "members": ("member", "activity", "activityline", "tier", "tierchange", "consent", "consentchange", "externalid",
+                "store", "saleschannel", "product", "category", "activitykind"),
+    "rewards": ("transfer", "lot", "account", "allocation", "wallet", "earningrule", "rulerevision", "tierterms",
+                "tierlevel", "expirypolicy"),
+    "referrals": ("referral", "referralcode"),
+    "campaigns": ("campaign", "message"),
+    "analytics": ("dailyfigures",),
+    "loyalty": ("partner", "run"),
+}  # fmt: skip
+_EVERYBODY = tuple(f"{app}.view_{model}" for app, models in _LOOK.items() for model in models)
+
+GROUPS: dict[str, tuple[str, ...]] = {
+    "Support": (
+        *_EVERYBODY,
+        "members.add_member",
+        "members.change_member",
+        "members.change_consent",
+        "rewards.adjust_points",
+    ),
+    "Marketing": (
+        *_EVERYBODY,
+        "rewards.add_earningrule",
+        "rewards.change_earningrule",
+        "rewards.add_tierterms",
+        "rewards.add_expirypolicy",
+        "rewards.change_wallet",
+        "members.change_tier",
+        "members.add_activitykind",
+        "members.change_activitykind",
+        "members.change_store",
+        "members.change_saleschannel",
+        "members.change_product",
+        "campaigns.change_campaign",
+    ),
+    "Finance": (*_EVERYBODY, "rewards.adjust_points"),
+}
+
+
+def create_groups(**_signal: Any) -> None:
+    """Create the groups that are missing, each with its rights. A group that exists is staff's own and stays as it is.
+
+    Connected to ``post_migrate`` of the uppermost app, when the permissions of all apps exist.
+    """
+    existing = set(Group.objects.filter(name__in=GROUPS).values_list("name", flat=True))
+    missing = [name for name in GROUPS if name not in existing]
+    if not missing:
+        return
+    by_label = {
+        f"{permission.content_type.app_label}.{permission.codename}": permission
+        for permission in Permission.objects.select_related("content_type")
+    }
+    for name in missing:
+        group = Group.objects.create(name=name)
+        group.permissions.set(by_label[label] for label in GROUPS[name] if label in by_label)
