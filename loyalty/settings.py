@@ -4,6 +4,7 @@ Production needs SECRET_KEY, ALLOWED_HOSTS, DATABASE_URL, REDIS_URL and EMAIL_UR
 ``KANTIS_DEMO=1`` (set by ``make demo`` and the tests) gives throw-away secrets, files for mail and plain HTTP.
 """
 
+import logging
 from pathlib import Path
 from urllib.parse import quote
 
@@ -379,6 +380,8 @@ UNFOLD = {
 # --- Logs ---------------------------------------------------------------------------------------------------------
 DJANGO_STRUCTLOG_CELERY_ENABLED = True
 DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False
+DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = logging.DEBUG
+DJANGO_STRUCTLOG_CELERY_TASK_START_LOG_LEVEL = logging.DEBUG
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
 LOG_FORMAT = env.str("LOG_FORMAT", default="console" if DEMO else "json")
 _shared_processors = [
