@@ -165,9 +165,7 @@ class ProfileForm(forms.ModelForm[Member]):
             return normal_phone(self.cleaned_data["phone"])
         except InvalidPhone as error:
             raise forms.ValidationError(
-                _(
-                    "This is not a phone number we can call. Check the digits, and the country code if it is not Finnish."
-                )
+                _("This is not a phone number we can call. Check the digits and the country code.")
             ) from error
 
 
