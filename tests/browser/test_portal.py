@@ -192,3 +192,73 @@ def test_the_focus_is_never_hidden_under_a_bar(page: Any, live_server: Any, memb
         if covered:
             hidden.append(covered)
     assert hidden == []
+
+
+def confirm_it_is_me(page: Any) -> None:
+    """Give the password once more when the log-in's settings ask for it."""
+    if "/reauthenticate/" in page.url:
+        page.fill("#id_password", PASSWORD)
+        page.locator("form.form button[type=submit]").click()
+        page.wait_for_load_state()
+
+
+def test_a_passkey_is_added_and_signs_in(browser: Any, live_server: Any, member: Member) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    devices = context.new_cdp_session(page)
+    devices.send("WebAuthn.enable")
+    device = {
+        "protocol": "ctap2",
+        "transport": "internal",
+        "hasResidentKey": True,
+        "hasUserVerification": True,
+        "isUserVerified": True,
+        "automaticPresenceSimulation": True,
+    }
+    devices.send("WebAuthn.addVirtualAuthenticator", {"options": device})
+    log_in(page, live_server.url)
+    page.goto(live_server.url + "/account/2fa/webauthn/add/")
+    confirm_it_is_me(page)
+    page.check("#id_passwordless")
+    page.locator("#mfa_webauthn_add").click()
+    page.wait_for_url(lambda url: "/add/" not in url)
+    page.goto(live_server.url + "/account/2fa/webauthn/")
+    assert page.locator(".badge--brand").inner_text()
+    page.goto(live_server.url + "/account/logout/")
+    page.locator("main form button").click()
+    page.wait_for_url(live_server.url + "/")
+    page.goto(live_server.url + "/account/login/")
+    page.locator("#passkey_login").click()
+    page.wait_for_url(live_server.url + "/")
+    assert page.locator(".hero").is_visible()
+    context.close()
+
+
+def test_an_authenticator_app_is_set_up_and_asked_for(browser: Any, live_server: Any, member: Member) -> None:
+    from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_hotp_counters_from_time
+
+    def code(secret: str) -> str:
+        return format_hotp_value(hotp_value(secret, next(iter(yield_hotp_counters_from_time()))))
+
+    context = browser.new_context()
+    page = context.new_page()
+    log_in(page, live_server.url)
+    page.goto(live_server.url + "/account/2fa/totp/activate/")
+    confirm_it_is_me(page)
+    secret = page.locator("#authenticator_secret").input_value()
+    assert page.locator(".qrbox img").evaluate("image => image.naturalWidth") > 0
+    assert faults(page) == []
+    page.fill("#id_code", code(secret))
+    page.locator("form.form button[type=submit]").click()
+    page.wait_for_url("**/recovery-codes/**")
+    assert faults(page) == []
+    page.goto(live_server.url + "/account/logout/")
+    page.locator("main form button").click()
+    page.wait_for_url(live_server.url + "/")
+    page.goto(live_server.url + "/account/login/")
+    page.fill("#id_login", "aino@example.com")
+    page.fill("#id_password", PASSWORD)
+    page.press("#id_password", "Enter")
+    page.wait_for_url("**/2fa/authenticate/")
+    assert faults(page) == []
+    context.close()
