@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateFilter, RelatedDropdownFilter
 
-from loyalty.admin_base import ExportMixin, HistoryAdmin, ReadOnlyAdmin
+from loyalty.admin_base import ExportMixin, KantisAdmin, ReadOnlyAdmin
 from members import admin_parts, timeline
 from members.admin import member_link, signed
 from members.admin_scoped import MemberScopedAdmin
@@ -280,7 +280,7 @@ class AccountAdmin(OfMemberAdmin):
 
 
 @admin.register(Wallet)
-class WalletAdmin(HistoryAdmin):
+class WalletAdmin(KantisAdmin):
     """Kinds of points; staff may name them."""
 
     list_display = ("name", "code", "is_default")
