@@ -119,6 +119,7 @@ class SignupForm(AllauthSignupForm):
                 for purpose, channel in ASKED_AT_FIRST
                 if self.cleaned_data[consent_name(purpose, channel)]
             ],
+            referral_code=request.POST.get("ref", "").replace("\0", "")[:20],
             created_at=clock.now(),
         )
 
