@@ -335,6 +335,7 @@ UNFOLD = {
     "SHOW_LANGUAGES": True,
     "LANGUAGES": {"action": reverse_lazy("set-language")},
     "STYLES": [lambda request: static("loyalty/admin.css")],
+    "SCRIPTS": [lambda request: static("loyalty/admin.js")],
     "DASHBOARD_CALLBACK": "analytics.dashboard.admin_index",
     "SIDEBAR": {
         "show_search": False,
