@@ -111,7 +111,9 @@ def _item(request: HttpRequest, label: str, icon: str, title: Any) -> dict[str, 
         "link": link,
         "active": request.path.startswith(link),
     }
-    if model is EventFailure and (parked := EventFailure.objects.filter(status=EventFailure.Status.PARKED).count()):
+    if model is EventFailure and (
+        parked := EventFailure.objects.filter(status=EventFailure.Status.PARKED).count()
+    ):
         item |= {"badge": str(parked), "badge_variant": "danger"}
     return item
 

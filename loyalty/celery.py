@@ -12,7 +12,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loyalty.settings")
 
 app = Celery("kantis")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.steps["worker"].add(DjangoStructLogInitStep)  # log lines carry the task's id, and the request's that sent it
+app.steps["worker"].add(
+    DjangoStructLogInitStep
+)  # log lines carry the task's id, and the request's that sent it
 app.autodiscover_tasks()
 app.autodiscover_tasks(["loyalty.events"], related_name="tasks")
 

@@ -3,9 +3,10 @@
 import django.contrib.postgres.fields
 import django.core.validators
 import django.db.models.deletion
-import loyalty.ids
 import simple_history.models
 from django.db import migrations, models
+
+import loyalty.ids
 
 
 class Migration(migrations.Migration):

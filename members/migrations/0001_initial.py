@@ -4,11 +4,12 @@ import django.db.models.deletion
 import django.db.models.functions.datetime
 import django.db.models.functions.text
 import django.utils.timezone
-import loyalty.ids
-import loyalty.translated
 import simple_history.models
 from django.conf import settings
 from django.db import migrations, models
+
+import loyalty.ids
+import loyalty.translated
 
 
 class Migration(migrations.Migration):

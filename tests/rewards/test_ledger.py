@@ -204,7 +204,7 @@ def in_parallel(count: int, work: Callable[[int], object]) -> list[object]:
         start.wait()
         try:
             results[number] = work(number)
-        except Exception as error:  # noqa: BLE001 - the caller looks at it
+        except Exception as error:
             results[number] = error
         finally:
             connection.close()
