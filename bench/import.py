@@ -76,10 +76,13 @@ def empty() -> None:
     from members import catalogue
     from rewards import ledger, terms
 
-    run_sql("SET session_replication_role = replica")
-    run_sql(*(f"TRUNCATE {table} RESTART IDENTITY CASCADE" for table in TABLES if table != "rewards_account"))
     run_sql(
-        "DELETE FROM rewards_account WHERE member_id IS NOT NULL", "SET session_replication_role = DEFAULT"
+        "SET session_replication_role = replica",
+        "CREATE TEMPORARY TABLE kept AS SELECT * FROM rewards_account WHERE member_id IS NULL",
+        f"TRUNCATE {', '.join(TABLES)} CASCADE",
+        "INSERT INTO rewards_account SELECT * FROM kept",
+        "DROP TABLE kept",
+        "SET session_replication_role = DEFAULT",
     )
     catalogue.forget()
     terms.forget()
