@@ -197,16 +197,20 @@ def lock(member_ids: Iterable[int], wallet_ids: Iterable[int]) -> Books:
     return Books(
         accounts={(member_id, wallet_id, kind): id_ for id_, member_id, wallet_id, kind, _balance in rows},
         balances={id_: balance for id_, _member_id, _wallet_id, _kind, balance in rows},
-        programme=programme_accounts(),
+        programme=programme_accounts(wallets),
     )
 
 
 _programme_accounts: dict[tuple[int, str], int] = {}
 
 
-def programme_accounts() -> Mapping[tuple[int, str], int]:
-    """Account ids of the programme by (wallet id, kind); read once per process, they never change."""
-    if not _programme_accounts:
+def programme_accounts(wallet_ids: Iterable[int] = ()) -> Mapping[tuple[int, str], int]:
+    """Account ids of the programme by (wallet id, kind); they never change, so a process reads them once.
+
+    They are read again when one of ``wallet_ids`` is not among them: another process has added that wallet since.
+    """
+    known = {wallet_id for wallet_id, _kind in _programme_accounts}
+    if not known or not known.issuperset(wallet_ids):
         with connection.cursor() as cursor:
             cursor.execute("SELECT wallet_id, kind, id FROM rewards_account WHERE member_id IS NULL")
             _programme_accounts.update({(wallet_id, kind): id_ for wallet_id, kind, id_ in cursor.fetchall()})

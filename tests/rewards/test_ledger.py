@@ -12,7 +12,7 @@ from members.models import Member
 from rewards import ledger
 from rewards.ledger import Grant, InsufficientPoints, OverReversal, Why
 from rewards.models import Account, Allocation, Lot, Transfer, Wallet
-from rewards.models.ledger import AccountKind
+from rewards.models.ledger import PROGRAMME_ACCOUNTS, AccountKind
 from rewards.verification import verify
 
 NOON = dt.datetime(2026, 3, 10, 12, tzinfo=dt.UTC)
@@ -65,6 +65,22 @@ def sound() -> Iterator[None]:
     """The invariants hold when the test is over."""
     yield
     assert verify(at=NOON) == []
+
+
+@pytest.mark.usefixtures("db", "sound")
+def test_a_wallet_that_another_process_added_is_known_at_once() -> None:
+    who = member()
+    grant(who, 5)
+    status = Wallet.objects.create(code="status", names={"en": "Status points"})
+    with connection.cursor() as cursor:  # not by open_wallet(), which would make this process forget
+        kinds = [*PROGRAMME_ACCOUNTS]
+        cursor.execute(
+            "INSERT INTO rewards_account (wallet_id, kind) SELECT %s, unnest(%s::text[])", [status.pk, kinds]
+        )
+    order = Grant(member_id=who.pk, wallet_id=status.pk, points=7, occurred_at=NOON, expires_at=None)
+    ledger.post_grants([order], at=NOON)
+    balances = Account.objects.filter(member=who, kind="available").values_list("wallet__code", "balance")
+    assert dict(balances)["status"] == 7
 
 
 @pytest.mark.usefixtures("db", "sound")
