@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, Max, OuterRef, Q, QuerySet, Subquery, Sum
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.formats import date_format, number_format
@@ -26,7 +26,7 @@ from members.search import search
 from rewards import admin_adjust, admin_terms
 from rewards.models import Account, Allocation, Lot, Transfer, Wallet
 from rewards.models.ledger import AccountKind
-from rewards.queries import balance_of, change_of, reason_text, tier_progress
+from rewards.queries import REASONS, balance_of, change_of, reason_text, tier_progress
 from rewards.wording import number
 
 __all__ = ["admin_terms"]
@@ -305,10 +305,10 @@ def _tiles(member: Member, at: datetime) -> list[admin_parts.Tile]:
         admin_parts.Tile(
             label=gettext("Available points"),
             value=number(balance.available),
-            hint=gettext("%(points)s expire on %(date)s")
+            hint=gettext("%(points)s of them valid until %(day)s")
             % {
                 "points": number(expiring.points),
-                "date": date_format(localtime(expiring.expires_at), "SHORT_DATE_FORMAT"),
+                "day": date_format(localtime(expiring.last_moment), "SHORT_DATE_FORMAT"),
             }
             if expiring
             else gettext("Nothing expires."),
@@ -397,8 +397,9 @@ _ICONS = {
 
 
 def _movements(member: Member, before: datetime | None, size: int) -> Iterable[timeline.Entry]:
-    """Movements that stand for themselves: all but what an activity brought at once."""
-    rows = Transfer.objects.filter(member=member).exclude(Q(activity__isnull=False, kind__in=_WITH_ACTIVITY))
+    """Movements that stand for themselves: all but what an activity brought at once, and what expired."""
+    brought = Q(activity__isnull=False, kind__in=_WITH_ACTIVITY)
+    rows = Transfer.objects.filter(member=member).exclude(brought | Q(kind=Kind.EXPIRE))
     if before is not None:
         rows = rows.filter(occurred_at__lte=before)
     for row in rows.select_related("activity", "reverses", *_REASON).order_by("-occurred_at", "-id")[:size]:
@@ -415,6 +416,34 @@ def _movements(member: Member, before: datetime | None, size: int) -> Iterable[t
             permission="rewards.view_transfer",
             url=reverse("admin:rewards_transfer_change", args=[row.pk]),
             order=row.pk,
+        )
+
+
+def _expiries(member: Member, before: datetime | None, size: int) -> Iterable[timeline.Entry]:
+    """What expired, all lots of one moment as one entry."""
+    rows = Transfer.objects.filter(member=member, kind=Kind.EXPIRE)
+    if before is not None:
+        rows = rows.filter(occurred_at__lte=before)
+    moments = (
+        rows.order_by()
+        .values("occurred_at")
+        .annotate(total=Sum("points"), lots=Count("pk"), latest=Max("pk"))
+    )
+    for moment in moments.order_by("-occurred_at")[:size]:
+        alone = moment["lots"] == 1
+        yield timeline.Entry(
+            at=moment["occurred_at"],
+            kind="transfer",
+            icon=_ICONS[Kind.EXPIRE],
+            title=REASONS[Kind.EXPIRE],
+            detail="" if alone else gettext("%(lots)s lots at once") % {"lots": number(moment["lots"])},
+            points=-moment["total"],
+            tone="warn",
+            permission="rewards.view_transfer",
+            url=reverse("admin:rewards_transfer_change", args=[moment["latest"]])
+            if alone
+            else f"{_points_url(member)}&kind__exact={Kind.EXPIRE}",
+            order=moment["latest"],
         )
 
 
@@ -456,4 +485,5 @@ admin_parts.add_action(
     )
 )
 timeline.add_source("rewards.transfers", _movements)
+timeline.add_source("rewards.expiries", _expiries)
 timeline.add_reasons("rewards.transfers", permission="rewards.view_transfer", reasons_of=_reasons)

@@ -8,14 +8,17 @@ from django.contrib.admin.models import LogEntry
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import translation
 
 from members.activities import LineFacts, NewActivity
 from members.consents import has_consent
 from members.models import ConsentChange, Member
 from members.search import search
 from members.timeline import timeline
+from rewards import ledger
 from rewards.earning import record_and_reward
 from rewards.grants import adjust
+from rewards.models import Lot
 from tests.factories.members import NOON, member
 from tests.factories.partners import PartnerFactory
 from tests.factories.staff import logged_in, staff
@@ -138,6 +141,28 @@ def test_the_timeline_tells_what_happened_and_why(aino: Member) -> None:
     ]
     assert "Lost receipt" in page.entries[0].detail
     assert page.before is None
+
+
+def test_lots_that_expired_at_one_moment_are_one_entry(aino: Member) -> None:
+    for number in range(3):
+        purchase(aino, f"T{number}", at=NOON + dt.timedelta(days=number))
+    end = Lot.objects.filter(member=aino).values_list("expires_at", flat=True).distinct().get()
+    ledger.expire_due(at=end)
+    with translation.override("en"):
+        page = timeline(aino, may_see=lambda _permission: True)
+        told = [(entry.at, str(entry.title), entry.detail, entry.points) for entry in page.entries]
+    assert told[0] == (end, "Points expired", "3 lots at once", -126)
+    assert [points for _at, _title, _detail, points in told[1:]] == [42, 42, None, 42]
+    answer = logged_in(staff(superuser=True)).get(page.entries[0].url)
+    assert answer.context["cl"].result_count == 3
+
+
+def test_the_overview_says_until_when_points_are_valid_as_the_portal_does(aino: Member) -> None:
+    purchase(aino, "T1")
+    client = logged_in(staff(superuser=True))
+    client.cookies["django_language"] = "en"
+    page = client.get(reverse("admin:members_member_overview", args=[aino.pk]))
+    assert "42 of them valid until 30.6.2028" in page.content.decode()
 
 
 def test_the_timeline_goes_on_where_a_page_ended(aino: Member) -> None:
