@@ -170,3 +170,22 @@ def test_pages_follow_each_other(client: PartnerClient) -> None:
 def test_a_bad_page_size_is_refused(client: PartnerClient, limit: str) -> None:
     answer = client.get("/api/v1/baskets", {"limit": limit})
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "limit")
+
+
+@pytest.mark.parametrize(
+    ("header", "title"),
+    [
+        (None, "The body is not the JSON that was expected."),
+        ("de, *;q=0.5", "The body is not the JSON that was expected."),
+        ("fi-FI,fi;q=0.9,en;q=0.8", "Pyynnön sisältö ei ole odotettua JSONia."),
+        ("de, sv;q=0.5", "Begärans innehåll är inte den JSON som väntades."),
+    ],
+)
+def test_a_refusal_is_english_unless_another_language_is_asked_for(
+    client: PartnerClient, header: str | None, title: str
+) -> None:
+    client.cookies["django_language"] = "fi"
+    headers = {"Idempotency-Key": "k"} | ({"Accept-Language": header} if header else {})
+    path = "/api/v1/baskets"
+    answer = client.generic("POST", path, b"{", content_type="application/json", headers=headers)
+    assert answer.json()["title"] == title

@@ -65,7 +65,20 @@ def test_nobody_is_a_member_before_the_address_is_verified(visitor: Client) -> N
     ]
     assert SignUp.objects.count() == 0
 
-    home = visitor.post("/account/login/", {"login": "aino@example.com", "password": PASSWORD}, follow=True)
+    assert "Hello, Aino" in visitor.get("/").content.decode()
+
+
+def test_the_link_logs_in_only_where_the_sign_up_was_made(visitor: Client) -> None:
+    visitor.post("/account/signup/", FORM)
+    elsewhere = Client(headers={"accept-language": "en"})
+    confirm(elsewhere)
+    assert Member.objects.count() == 1
+    assert "_auth_user_id" not in elsewhere.session
+    confirm(visitor)
+    assert "_auth_user_id" not in visitor.session  # the link was used: from here on only the password opens
+
+    signed_in = {"login": "aino@example.com", "password": PASSWORD}
+    home = elsewhere.post("/account/login/", signed_in, follow=True)
     assert "Hello, Aino" in home.content.decode()
 
 
