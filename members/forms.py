@@ -38,8 +38,11 @@ QUESTIONS: dict[tuple[str, str], tuple[Any, Any]] = {
         _("We look at what you buy to choose offers that suit you."),
     ),
     (Purpose.PURCHASE_LINES, ConsentChannel.ANY): (
-        _("Keep my receipts item by item"),
-        _("You see what each purchase held. Without this only the total counts."),
+        _("Show my receipts item by item"),
+        _(
+            "You see here what each purchase held, and we may use it to choose offers. "
+            "The items are stored in any case, for points and returns."
+        ),
     ),
 }
 # Asked when joining: the few that matter from the first day. The rest wait in the profile.

@@ -403,7 +403,7 @@ class Migration(migrations.Migration):
                         choices=[
                             ("marketing", "offers and news"),
                             ("profiling", "offers chosen by my purchases"),
-                            ("purchase_lines", "keeping what I buy, item by item"),
+                            ("purchase_lines", "showing my receipts item by item and using them for offers"),
                             ("surveys", "surveys"),
                         ],
                         max_length=20,
@@ -493,7 +493,7 @@ class Migration(migrations.Migration):
                         choices=[
                             ("marketing", "offers and news"),
                             ("profiling", "offers chosen by my purchases"),
-                            ("purchase_lines", "keeping what I buy, item by item"),
+                            ("purchase_lines", "showing my receipts item by item and using them for offers"),
                             ("surveys", "surveys"),
                         ],
                         max_length=20,

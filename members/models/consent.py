@@ -12,7 +12,7 @@ class Purpose(models.TextChoices):
 
     MARKETING = "marketing", _("offers and news")
     PROFILING = "profiling", _("offers chosen by my purchases")
-    PURCHASE_LINES = "purchase_lines", _("keeping what I buy, item by item")
+    PURCHASE_LINES = "purchase_lines", _("showing my receipts item by item and using them for offers")
     SURVEYS = "surveys", _("surveys")
 
 
