@@ -11,7 +11,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 from django.views import i18n
-from django.views.decorators.cache import never_cache
+from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from loyalty import clock, programme
@@ -158,6 +158,13 @@ def join(request: HttpRequest) -> HttpResponse:
 
 
 # --- What the browser asks for ----------------------------------------------------------------------------------------
+
+
+@require_safe
+@cache_control(public=True, max_age=24 * 3600)
+def favicon(request: HttpRequest) -> HttpResponse:
+    """The icon for those who ask without reading the page first."""
+    return redirect(static("portal/icon-192.png"))
 
 
 @require_safe

@@ -46,6 +46,10 @@ def test_the_card_shows_code_number_and_when_it_was_fetched(portal: Client, memb
     assert "Last refreshed 21.11.2026 14:30." in page
 
 
+def test_the_icon_is_found_where_browsers_look_for_it(client: Client) -> None:
+    assert client.get("/favicon.ico")["Location"] == "/static/portal/icon-192.png"
+
+
 def test_the_code_reads_as_the_card_number() -> None:
     import segno
 
