@@ -10,6 +10,8 @@ urlpatterns = [
     path("", include("loyalty.health_urls")),
     path("", include("members.urls")),
     path("", include("rewards.urls")),
+    path("", include("referrals.urls")),
+    path("", include("campaigns.urls")),
 ]
 
 handler400 = "loyalty.api.problems.bad_request"

@@ -4,6 +4,7 @@ from django import template
 
 from members.cards import grouped
 from members.models import Member
+from members.portal_parts import Shown, places_for
 from members.queries import member_of
 
 register = template.Library()
@@ -21,3 +22,9 @@ def portal_member(context: template.Context) -> Member | None:
         return None
     found = member_of(user)
     return found if found is not None and found.status == Member.Status.ACTIVE else None
+
+
+@register.simple_tag
+def portal_places(member: Member | None) -> list[Shown]:
+    """What upper floors add to the portal, with what waits there; nothing for a visitor."""
+    return places_for(member) if member else []

@@ -50,6 +50,19 @@
     if (button) button.setAttribute("aria-busy", "true");
   });
 
+  /* A button that copies; without scripts or the right to copy, the text beside it is there to be selected. */
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest("[data-copy]");
+    if (!button) return;
+    try {
+      await navigator.clipboard.writeText(button.dataset.copy);
+      button.textContent = button.dataset.copied;
+      announce(button.dataset.copied);
+    } catch (error) {
+      window.getSelection().selectAllChildren(document.getElementById(button.dataset.from));
+    }
+  });
+
   /* htmx: say what changed, and put the focus on the first new entry after "show more". */
   document.addEventListener("htmx:afterSettle", (event) => {
     const said = event.detail.elt.querySelector("[data-announce]") || event.detail.elt.closest("[data-announce]");
