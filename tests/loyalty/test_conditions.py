@@ -1,5 +1,6 @@
 """Conditions without a database: reading JSON, judging facts, speaking."""
 
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -16,6 +17,13 @@ from loyalty.conditions import (
     Subject,
     parse,
 )
+
+
+@pytest.fixture(autouse=True)
+def _in_english() -> Iterator[None]:
+    with translation.override("en"):
+        yield
+
 
 AT = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 

@@ -1,5 +1,6 @@
 """The form builder: rows to JSON and back, with and without JavaScript's help."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,6 +11,13 @@ from django.utils import timezone, translation
 
 from loyalty.conditions import Field, FieldType, Measure, Relation, Subject, builder, parse
 from loyalty.conditions.forms import ConditionField
+
+
+@pytest.fixture(autouse=True)
+def _in_english() -> Iterator[None]:
+    with translation.override("en"):
+        yield
+
 
 line = Subject("line")
 line.register(

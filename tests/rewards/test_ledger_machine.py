@@ -182,7 +182,7 @@ def test_ten_thousand_steps_agree_with_the_model() -> None:
         LedgerMachine,
         settings=settings(
             max_examples=EXAMPLES * thorough,
-            stateful_step_count=STEPS // EXAMPLES + 5,
+            stateful_step_count=STEPS // EXAMPLES + 25,
             deadline=None,
             suppress_health_check=list(HealthCheck),
         ),
