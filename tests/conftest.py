@@ -18,7 +18,8 @@ import pytest_socket
 
 from loyalty import embedded
 
-os.environ["DJANGO_SETTINGS_MODULE"] = "loyalty.settings"
+SETTINGS = "DJANGO_SETTINGS_MODULE"
+os.environ[SETTINGS] = "loyalty.settings"
 os.environ["KANTIS_DEMO"] = "1"
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
 
@@ -51,6 +52,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
     django.setup()
     let_tests_empty_histories()
+    if not WORKER and config.getoption("numprocesses", default=0):
+        # pytest-django would load the settings of a worker that inherits this name before the worker gets here,
+        # and so with another worker's Redis. Nothing is tested in this process.
+        del os.environ[SETTINGS]
 
 
 def let_tests_empty_histories() -> None:

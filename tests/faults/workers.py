@@ -28,7 +28,6 @@ class House:
         self.environment = {
             **os.environ,
             "DATABASE_URL": address._replace(path=f"/{connection.settings_dict['NAME']}").geturl(),
-            "REDIS_URL": settings.REDIS_URL,
             "BROKER_PREFIX": self.prefix,
             "EMAIL_URL": f"smtp://127.0.0.1:{mail_port}",
             "LOG_LEVEL": "INFO",
