@@ -395,6 +395,11 @@ _shared_processors = [
     structlog.stdlib.add_log_level,
     structlog.processors.TimeStamper(fmt="iso"),
 ]
+_renderers: list[structlog.typing.Processor] = (  # tracebacks never tell local values: they are people's data
+    [structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)]
+    if LOG_FORMAT == "console"
+    else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+)
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -403,9 +408,7 @@ LOGGING = {
             "()": structlog.stdlib.ProcessorFormatter,
             "processors": [
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
-                if LOG_FORMAT == "console"
-                else structlog.processors.JSONRenderer(),
+                *_renderers,
             ],
             "foreign_pre_chain": _shared_processors,
         }
