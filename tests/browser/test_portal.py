@@ -10,6 +10,7 @@ from members.models import Member
 from rewards import ledger
 from rewards.ledger import Grant, Why
 from rewards.models import Wallet
+from tests.factories.campaigns import MessageFactory
 from tests.factories.portal import DAY, NOW, PASSWORD, portal_member, purchases
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
@@ -50,6 +51,8 @@ def member() -> Member:
     )
     earned = aino.transfers.order_by("-occurred_at").filter(activity__isnull=False)[0]
     ledger.reverse(transfer_id=earned.pk, points=3, why=Why(activity_id=earned.activity_id), at=NOW)
+    for channel in ("inbox", "email"):
+        MessageFactory(member=aino, channel=channel, status="sent", sent_at=NOW, points=40)
     return aino
 
 
@@ -113,6 +116,23 @@ def test_filters_and_more_entries_are_announced_and_keep_the_focus(
     page.go_back()
     page.locator(".statement__item").nth(19).wait_for()
     assert page.locator("input[name=kind][value='']").is_checked()
+
+
+def test_the_link_to_invite_with_is_copied_or_else_selected(
+    page: Any, live_server: Any, member: Member
+) -> None:
+    log_in(page, live_server.url)
+    page.goto(live_server.url + "/invite/")
+    link = page.locator("#invite-link").inner_text()
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.locator("[data-copy]").click()
+    until(page, "document.querySelector('[data-live]').textContent !== ''")
+    assert page.evaluate("navigator.clipboard.readText()") == link
+    page.reload()
+    page.evaluate("void (navigator.clipboard.writeText = () => Promise.reject(new Error('refused')))")
+    page.locator("[data-copy]").click()
+    until(page, "String(getSelection()) !== ''")
+    assert page.evaluate("String(getSelection())").strip() == link
 
 
 def test_the_portal_works_without_scripts(browser: Any, live_server: Any, member: Member) -> None:
