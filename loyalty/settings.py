@@ -84,10 +84,12 @@ MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "csp.middleware.CSPMiddleware",
-    "loyalty.admin_csp.AdminCSPMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
     "loyalty.api.throttling.rate_limit_headers",
+    "django_prometheus.middleware.PrometheusAfterMiddleware",
+    "loyalty.api.short_way.ApiShortWay",
+    "csp.middleware.CSPMiddleware",
+    "loyalty.admin_csp.AdminCSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "loyalty.api.language.english_by_default",
@@ -101,7 +103,6 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "simple_history.middleware.HistoryRequestMiddleware",
     "axes.middleware.AxesMiddleware",
-    "django_prometheus.middleware.PrometheusAfterMiddleware",
 ]
 
 ROOT_URLCONF = "loyalty.urls"

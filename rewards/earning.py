@@ -87,7 +87,7 @@ def record_and_reward_many(
     """
     if not items:
         return []
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         recorded = activities.record_many(items, at=at)
         batch = _Batch(items, recorded, at=at)
         if batch.members:

@@ -14,6 +14,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from loyalty.events import bus
+from loyalty.prepared import fetch_prepared
 from members.models import TierChange
 from members.tiers import TierMove, mark_reviewed, move
 from rewards import ledger, terms
@@ -87,9 +88,7 @@ def _read_sums(
     present = at - known.tiers_at(at).window
     rows: list[tuple[Any, ...]] = [(member_id, at, present, None) for member_id in members]
     rows += [(each.member_id, each.at, each.at - known.tiers_at(each.at).window, each.at) for each in asked]
-    with connection.cursor() as cursor:
-        cursor.execute(_SUMS, [list(column) for column in zip(*rows, strict=True)])
-        return cursor.fetchall()
+    return fetch_prepared(_SUMS, [list(column) for column in zip(*rows, strict=True)])
 
 
 def _read_history(found: Mapping[int, Standing], asked: Iterable[Moment]) -> None:
