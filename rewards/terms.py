@@ -22,9 +22,14 @@ from rewards.models import ExpiryPolicy, RuleRevision, TierTerms, Wallet
 
 @dataclass(frozen=True)
 class Rule:
-    """One revision of an earning rule, ready to be judged. ``amount`` is in the base currency."""
+    """One revision of an earning rule, ready to be judged. ``amount`` is in the base currency.
 
+    ``condition`` is about the activity, ``lines`` about the purchase lines that count; None: all.
+    """
+
+    rule_id: int
     revision_id: int
+    number: int
     code: str
     names: dict[str, str]
     wallet_id: int
@@ -35,7 +40,31 @@ class Rule:
     points: int
     amount: Decimal | None
     qualifying: bool
-    pending_days: int
+    pending_days: int = 0
+    pending_until: dt.datetime | None = None
+    pending_confirmation: bool = False
+    lines: conditions.Condition | None = None
+    factor: Decimal | None = None
+    rounding: str = RuleRevision.Rounding.DOWN
+    stack_group: str = ""
+    stacking: str = RuleRevision.Stacking.ADD
+    cap_per_activity: int | None = None
+    over_cap: str = RuleRevision.OverCap.TRIM
+    cap_per_member: int | None = None
+    cap_period: str = RuleRevision.Period.MONTH
+    budget: int | None = None
+    cooldown_days: int = 0
+    needs_activation: bool = False
+
+    @property
+    def asks_for_usage(self) -> bool:
+        """Whether what the rule may give depends on what it gave the member before."""
+        return self.cap_per_member is not None or self.cooldown_days > 0
+
+    @cached_property
+    def fact_names(self) -> frozenset[str]:
+        """What its condition looks at."""
+        return self.condition.fact_names if self.condition else frozenset()
 
     def in_force(self, at: dt.datetime) -> bool:
         return self.valid_from <= at and (self.valid_to is None or at < self.valid_to)
@@ -178,24 +207,38 @@ def _load() -> Terms:
 
 
 def _rule(revision: RuleRevision) -> Rule:
-    condition = (
-        conditions.parse(revision.conditions, "activity", check_choices=False)
-        if revision.conditions
-        else None
-    )
+    def parsed(data: object, subject: str) -> conditions.Condition | None:
+        return conditions.parse(data, subject, check_choices=False) if data else None
+
     return Rule(
+        rule_id=revision.rule_id,
         revision_id=revision.pk,
+        number=revision.number,
         code=revision.rule.code,
         names=revision.rule.names,
         wallet_id=revision.wallet_id,
         valid_from=revision.valid_from,
         valid_to=revision.valid_to,
-        condition=condition,
+        condition=parsed(revision.conditions, "activity"),
+        lines=parsed(revision.lines, "line"),
         effect=revision.effect,
         points=revision.points,
         amount=revision.amount,
         qualifying=revision.qualifying,
         pending_days=revision.pending_days,
+        pending_until=revision.pending_until,
+        pending_confirmation=revision.pending_confirmation,
+        factor=revision.factor,
+        rounding=revision.rounding,
+        stack_group=revision.stack_group,
+        stacking=revision.stacking,
+        cap_per_activity=revision.cap_per_activity,
+        over_cap=revision.over_cap,
+        cap_per_member=revision.cap_per_member,
+        cap_period=revision.cap_period,
+        budget=revision.budget,
+        cooldown_days=revision.cooldown_days,
+        needs_activation=revision.needs_activation,
     )
 
 

@@ -4,14 +4,18 @@ from django.db import migrations
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('rewards', '0002_default_programme'),
+        ("rewards", "0002_default_programme"),
     ]
 
     operations = [
         migrations.AlterModelOptions(
-            name='transfer',
-            options={'ordering': ['-id'], 'permissions': [('adjust_points', 'Can adjust points by hand')], 'verbose_name': 'transfer', 'verbose_name_plural': 'transfers'},
+            name="transfer",
+            options={
+                "ordering": ["-id"],
+                "permissions": [("adjust_points", "Can adjust points by hand")],
+                "verbose_name": "transfer",
+                "verbose_name_plural": "transfers",
+            },
         ),
     ]

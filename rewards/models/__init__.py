@@ -1,14 +1,30 @@
 """Points: the ledger and the terms (rules, tiers, expiry) under which it grants."""
 
+from rewards.models.judgement import Judgement
 from rewards.models.ledger import Account, Allocation, Lot, Transfer, Wallet
-from rewards.models.rule import EarningRule, ExpiryPolicy, RuleRevision, TierLevel, TierTerms
+from rewards.models.refund import Refund, RefundLine, RefundPolicy
+from rewards.models.rule import (
+    EarningRule,
+    ExpiryPolicy,
+    OfferActivation,
+    RuleBudget,
+    RuleRevision,
+    TierLevel,
+    TierTerms,
+)
 
 __all__ = [
     "Account",
     "Allocation",
     "EarningRule",
     "ExpiryPolicy",
+    "Judgement",
     "Lot",
+    "OfferActivation",
+    "Refund",
+    "RefundLine",
+    "RefundPolicy",
+    "RuleBudget",
     "RuleRevision",
     "TierLevel",
     "TierTerms",

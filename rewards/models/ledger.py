@@ -205,6 +205,12 @@ class Transfer(models.Model):
             ),
             models.Index(fields=["reverses"], name="transfer_reversals", condition=Q(reverses__isnull=False)),
             models.Index(fields=["activity"], name="transfer_by_activity"),
+            models.Index(
+                fields=["member", "rule_revision"],
+                include=["activity", "points", "kind"],
+                name="transfer_by_rule",
+                condition=Q(rule_revision__isnull=False),
+            ),
             models.Index(fields=["posted_at"], name="transfer_by_posted"),
         ]
 

@@ -68,8 +68,32 @@ class RuleRevision(models.Model):
 
     class Effect(models.TextChoices):
         PER_AMOUNT = "per_amount", _("points per full amount of money")
-        TIER_BONUS = "tier_bonus", _("the tier's extra on top of qualifying points")
         FIXED = "fixed", _("a fixed number of points")
+        MULTIPLIER = "multiplier", _("a multiple of the base points")
+        PER_UNIT = "per_unit", _("points per unit of the matching products")
+        PER_LINE = "per_line", _("points per matching purchase line")
+        TIER_BONUS = "tier_bonus", _("the tier's extra on top of qualifying points")
+
+    class Rounding(models.TextChoices):
+        DOWN = "down", _("down")
+        NEAREST = "nearest", _("to the nearest, halves up")
+        UP = "up", _("up")
+
+    class Stacking(models.TextChoices):
+        ADD = "add", _("added to the others")
+        BEST = "best", _("only the best of the group")
+        EXCLUSIVE = "exclusive", _("only the first of the group")
+
+    class OverCap(models.TextChoices):
+        TRIM = "trim", _("give as much as the cap allows")
+        REJECT = "reject", _("give nothing")
+
+    class Period(models.TextChoices):
+        DAY = "day", _("a day")
+        WEEK = "week", _("a week")
+        MONTH = "month", _("a month")
+        YEAR = "year", _("a year")
+        EVER = "ever", _("in all")
 
     rule = models.ForeignKey(
         EarningRule, on_delete=models.PROTECT, related_name="revisions", verbose_name=_("rule")
@@ -102,6 +126,55 @@ class RuleRevision(models.Model):
     pending_days = models.PositiveSmallIntegerField(
         _("pending for days"), default=0, help_text=_("0: available at once.")
     )
+    pending_until = models.DateTimeField(
+        _("pending until"),
+        null=True,
+        blank=True,
+        help_text=_("Points wait until this moment at the earliest."),
+    )
+    pending_confirmation = models.BooleanField(
+        _("pending until confirmed"),
+        default=False,
+        help_text=_("Points wait until the partner confirms or cancels them."),
+    )
+    lines = models.JSONField(
+        _("matching purchase lines"),
+        default=dict,
+        blank=True,
+        help_text=_("Which lines count; empty: the whole activity."),
+    )
+    factor = models.DecimalField(
+        _("factor"),
+        max_digits=6,
+        decimal_places=2,
+        null=True,
+        blank=True,
+        help_text=_("2 doubles the base points: as many again are given."),
+    )
+    rounding = models.CharField(_("rounding"), max_length=10, choices=Rounding.choices, default=Rounding.DOWN)
+    stack_group = models.CharField(
+        _("group"), max_length=50, blank=True, help_text=_("Rules of one group compete with each other.")
+    )
+    stacking = models.CharField(_("stacking"), max_length=10, choices=Stacking.choices, default=Stacking.ADD)
+    cap_per_activity = models.PositiveIntegerField(_("at most, per activity"), null=True, blank=True)
+    over_cap = models.CharField(
+        _("over the cap of an activity"), max_length=10, choices=OverCap.choices, default=OverCap.TRIM
+    )
+    cap_per_member = models.PositiveIntegerField(_("at most, per member"), null=True, blank=True)
+    cap_period = models.CharField(
+        _("the member's cap is per"), max_length=10, choices=Period.choices, default=Period.MONTH
+    )
+    budget = models.PositiveBigIntegerField(
+        _("budget in points"), null=True, blank=True, help_text=_("For all members together.")
+    )
+    cooldown_days = models.PositiveSmallIntegerField(
+        _("cooldown in days"),
+        default=0,
+        help_text=_("Not again for a member within so many days. 0: no limit."),
+    )
+    needs_activation = models.BooleanField(
+        _("personal offer"), default=False, help_text=_("Counts only for members who have activated it.")
+    )
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
 
     class Meta:
@@ -113,10 +186,49 @@ class RuleRevision(models.Model):
             models.CheckConstraint(
                 condition=~Q(effect="per_amount") | Q(amount__gt=0), name="rule_per_amount_has_amount"
             ),
+            models.CheckConstraint(
+                condition=~Q(effect="multiplier") | Q(factor__gt=1), name="rule_multiplier_has_factor"
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.rule_id}.{self.number}"
+
+
+class OfferActivation(models.Model):
+    """A member took up a personal offer: its rule counts for them from then on, until the rule ends."""
+
+    rule = models.ForeignKey(
+        EarningRule, on_delete=models.PROTECT, related_name="activations", verbose_name=_("rule")
+    )
+    member = models.ForeignKey(
+        "members.Member", on_delete=models.PROTECT, related_name="offer_activations", verbose_name=_("member")
+    )
+    activated_at = models.DateTimeField(_("activated at"))
+
+    class Meta:
+        verbose_name = _("activated offer")
+        verbose_name_plural = _("activated offers")
+        constraints = [models.UniqueConstraint(fields=["rule", "member"], name="offer_activated_once")]
+
+    def __str__(self) -> str:
+        return f"#{self.pk}"
+
+
+class RuleBudget(models.Model):
+    """What a rule has given of its budget, all members together; no row: nothing yet."""
+
+    rule = models.OneToOneField(
+        EarningRule, on_delete=models.PROTECT, related_name="spent", verbose_name=_("rule")
+    )
+    used = models.BigIntegerField(_("points given"), default=0)
+
+    class Meta:
+        verbose_name = _("use of a budget")
+        verbose_name_plural = _("use of budgets")
+
+    def __str__(self) -> str:
+        return f"#{self.pk}"
 
 
 class TierTerms(models.Model):
