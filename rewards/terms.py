@@ -20,7 +20,7 @@ from rewards import expiry
 from rewards.models import ExpiryPolicy, RuleRevision, TierTerms, Wallet
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rule:
     """One revision of an earning rule, ready to be judged. ``amount`` is in the base currency.
 
@@ -40,6 +40,7 @@ class Rule:
     points: int
     amount: Decimal | None
     qualifying: bool
+    is_active: bool = True
     pending_days: int = 0
     pending_until: dt.datetime | None = None
     pending_confirmation: bool = False
@@ -122,15 +123,28 @@ class Terms:
     time_zone: str
     base_currency: str
     default_wallet_id: int
-    rules: tuple[Rule, ...]
+    all_rules: tuple[Rule, ...]
     tiers: tuple[TierRules, ...]
     policies: dict[int, tuple[Policy, ...]]
     tier_names: dict[int, tuple[str, dict[str, str]]]
 
     @cached_property
+    def rules(self) -> tuple[Rule, ...]:
+        """The revisions of rules in use, in the order they are judged."""
+        return tuple(rule for rule in self.all_rules if rule.is_active)
+
+    @cached_property
+    def _by_revision(self) -> dict[int, Rule]:
+        return {rule.revision_id: rule for rule in self.all_rules}
+
+    def revision(self, revision_id: int) -> Rule:
+        """The rule as of one of its revisions, in use or not."""
+        return self._by_revision[revision_id]
+
+    @cached_property
     def wallet_ids(self) -> tuple[int, ...]:
         """The wallets that rules can grant into, and the default one."""
-        return tuple(sorted({rule.wallet_id for rule in self.rules} | {self.default_wallet_id}))
+        return tuple(sorted({rule.wallet_id for rule in self.all_rules} | {self.default_wallet_id}))
 
     def rules_at(self, at: dt.datetime) -> tuple[Rule, ...]:
         """The rules in force at a moment, in the order they are judged."""
@@ -187,16 +201,14 @@ def forget() -> None:
 
 def _load() -> Terms:
     programme = Programme.objects.get(pk=1)
-    revisions = (
-        RuleRevision.objects.filter(rule__is_active=True).select_related("rule").order_by("priority", "pk")
-    )
+    revisions = RuleRevision.objects.select_related("rule").order_by("priority", "pk")
     policies = ExpiryPolicy.objects.order_by("wallet", "-valid_from")
     return Terms(
         version=programme.terms_version,
         time_zone=programme.time_zone,
         base_currency=programme.base_currency,
         default_wallet_id=Wallet.objects.values_list("pk", flat=True).get(is_default=True),
-        rules=tuple(_rule(revision) for revision in revisions),
+        all_rules=tuple(_rule(revision) for revision in revisions),
         tiers=tuple(_tier_rules(terms) for terms in TierTerms.objects.prefetch_related("levels__tier")),
         policies={
             wallet_id: tuple(Policy(each.valid_from, each.months, each.rounding) for each in group)
@@ -225,6 +237,7 @@ def _rule(revision: RuleRevision) -> Rule:
         points=revision.points,
         amount=revision.amount,
         qualifying=revision.qualifying,
+        is_active=revision.rule.is_active,
         pending_days=revision.pending_days,
         pending_until=revision.pending_until,
         pending_confirmation=revision.pending_confirmation,

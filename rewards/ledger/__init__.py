@@ -20,7 +20,7 @@ from rewards.ledger.books import (
 )
 from rewards.ledger.granting import grant_occasion, plan_grant, post_grants
 from rewards.ledger.pending import cancel_pending, confirm_pending, mature_due
-from rewards.ledger.reversal import reverse
+from rewards.ledger.reversal import reverse, takeable
 from rewards.ledger.spending import Expired, expire_due, spend
 
 __all__ = [
@@ -44,5 +44,6 @@ __all__ = [
     "post_grants",
     "reverse",
     "spend",
+    "takeable",
     "write",
 ]

@@ -29,11 +29,14 @@ from rewards.models import Transfer
 from rewards.models.ledger import AccountKind
 
 
-def reverse(*, transfer_id: int, points: int | None = None, why: Why, at: dt.datetime) -> int:
+def reverse(
+    *, transfer_id: int, points: int | None = None, why: Why, at: dt.datetime, into_debt: bool = True
+) -> int:
     """Undo a transfer, wholly or by ``points``; gives the points reversed (0 when nothing was left of it).
 
-    Raises OverReversal when ``points`` exceed what is left. The member's account lock makes two reversals of one
-    transfer wait for each other, so together they never exceed it.
+    With ``into_debt`` off, points given that were spent already are left to the member. Raises OverReversal when
+    ``points`` exceed what is left. The member's account lock makes two reversals of one transfer wait for each other,
+    so together they never exceed it.
     """
     with transaction.atomic():
         origin = Transfer.objects.select_related("from_account", "to_account").get(pk=transfer_id)
@@ -43,10 +46,22 @@ def reverse(*, transfer_id: int, points: int | None = None, why: Why, at: dt.dat
         points = left if points is None else points
         if not 0 <= points <= left:
             raise OverReversal(transfer_id=transfer_id, asked=points, left=left)
+        if not into_debt:
+            points = min(points, _takeable(origin))
         if points:
             _plan_reversal(books, origin, points, why=why, at=at)
             write(books, at=at)
         return points
+
+
+def takeable(transfer_id: int) -> int:
+    """Of the points a transfer gave, those that can be taken back without a debt. Call under the account's lock."""
+    return _takeable(Transfer.objects.select_related("from_account", "to_account").get(pk=transfer_id))
+
+
+def _takeable(origin: Transfer) -> int:
+    lots = _lots_of(origin)
+    return sum(lot.remaining for lot in lots) + _expired_of(origin, lots)
 
 
 def _reversed(origin: Transfer) -> int:
