@@ -47,6 +47,8 @@ from rewards.serializers import (
     NewActivitySerializer,
     NewBatchSerializer,
     OutcomeSerializer,
+    SimulatedActivitySerializer,
+    SimulationSerializer,
     StatementRowSerializer,
     TiersSerializer,
     new_activity,
@@ -54,6 +56,7 @@ from rewards.serializers import (
     points_answer,
     reason_answers,
 )
+from rewards.simulation import ANYBODY, simulate
 
 
 class ActivityExists(Conflict):
@@ -102,6 +105,42 @@ class ActivitiesView(SpeakingView):
         except ActivityConflict as conflict:
             raise activity_exists(conflict) from None
         return Response(outcome_answer(outcome), status=200 if outcome.replayed else 201)
+
+
+class SimulateView(SpeakingView):
+    """Judge an activity without recording it."""
+
+    required_scopes = Scope.ACTIVITIES_WRITE
+
+    @extend_schema(
+        operation_id="activities_simulate",
+        summary="Ask what an activity would give",
+        description=(
+            "Answers exactly what recording the activity would, at any date up to two years ahead, and writes "
+            "nothing; so it needs no Idempotency-Key. Without `member`: for somebody new at the lowest tier."
+        ),
+        parameters=[LANGUAGE_PARAMETER],
+        request=SimulatedActivitySerializer,
+        responses={
+            200: SimulationSerializer,
+            (404, CONTENT_TYPE): OpenApiResponse(ProblemSerializer, _("No such member.")),
+        },
+    )
+    def post(self, request: Request) -> Response:
+        partner, at = request.auth.partner, clock.now()
+        form = SimulatedActivitySerializer(data=request.data, context={"at": at})
+        form.is_valid(raise_exception=True)
+        data = form.validated_data
+        try:
+            member_id = find_member_id(data["member"], partner=partner) if "member" in data else ANYBODY
+            outcome = simulate(new_activity(data, member_id=member_id, partner=partner), at=at)
+        except UnknownMember as unknown:
+            raise unknown_member(f"member.{unknown.field}") from None
+        except ActivityConflict as conflict:
+            raise activity_exists(conflict) from None
+        answer = outcome_answer(outcome)
+        del answer["id"]
+        return Response(answer)
 
 
 class BatchView(SpeakingView):

@@ -34,6 +34,8 @@ NOTHING = Decimal(0)
 class MomentField(serializers.DateTimeField):
     """An ISO 8601 moment with its offset from UTC, between 1970 and now (a till's clock may be five minutes ahead)."""
 
+    ahead = CLOCK_SKEW
+
     default_error_messages = {
         "invalid": _("Not a date and time in ISO 8601, such as 2026-11-21T14:30:00+02:00."),
         "naive": _("The offset from UTC is missing: 2026-11-21T14:30:00+02:00."),
@@ -47,7 +49,7 @@ class MomentField(serializers.DateTimeField):
             self.fail("naive")
         if moment < OLDEST:
             self.fail("too_old")
-        if moment > self.context["at"] + CLOCK_SKEW:
+        if moment > self.context["at"] + self.ahead:
             self.fail("future")
         return moment
 
@@ -120,6 +122,31 @@ class NewActivitySerializer(serializers.Serializer[Any]):
         return serializers.ValidationError(self.error_messages[code] % facts, code)
 
 
+SIMULATED_AHEAD = dt.timedelta(days=731)
+
+
+class SimulatedMomentField(MomentField):
+    """A moment from 1970 to two years from now."""
+
+    ahead = SIMULATED_AHEAD
+    default_error_messages = {"future": _("This lies more than two years ahead.")}
+
+
+class SimulatedActivitySerializer(NewActivitySerializer):
+    """An activity that is not to be recorded. Without a member it is judged for somebody new at the lowest tier."""
+
+    external_id = TextField(
+        required=False,
+        default="",
+        max_length=100,
+        help_text=_(
+            "When you have recorded this id already, the answer is what sending it again would give."
+        ),
+    )
+    member = MemberReferenceSerializer(required=False)
+    occurred_at = SimulatedMomentField()
+
+
 def new_activity(data: Mapping[str, Any], *, member_id: int, partner: Partner) -> NewActivity:
     """What was validated, in the words of ``members.activities``."""
     return NewActivity(
@@ -163,6 +190,16 @@ class OutcomeSerializer(serializers.Serializer[Any]):
 
     id = serializers.UUIDField()
     external_id = serializers.CharField()
+    points = PointsSerializer()
+    reasons = ReasonSerializer(many=True)
+    balance = BalanceSerializer()
+    tier = TierSerializer()
+
+
+class SimulationSerializer(serializers.Serializer[Any]):
+    """What recording the activity would answer, without an id: nothing was recorded."""
+
+    external_id = serializers.CharField(allow_blank=True)
     points = PointsSerializer()
     reasons = ReasonSerializer(many=True)
     balance = BalanceSerializer()

@@ -201,6 +201,31 @@ def lock(member_ids: Iterable[int], wallet_ids: Iterable[int]) -> Books:
     )
 
 
+_GLANCE = """
+SELECT id, member_id, wallet_id, kind, balance FROM rewards_account WHERE member_id = ANY(%s) AND wallet_id = ANY(%s)
+"""
+
+
+def glance(member_ids: Iterable[int], wallet_ids: Iterable[int]) -> Books:
+    """The members' accounts as they stand, without a lock: for planning what will never be written.
+
+    Accounts that do not exist are there with a negative id and nothing on them.
+    """
+    members, wallets = sorted(set(member_ids)), sorted(set(wallet_ids))
+    with connection.cursor() as cursor:
+        cursor.execute(_GLANCE, [members, wallets])
+        rows = cursor.fetchall()
+    accounts = {(member_id, wallet_id, kind): id_ for id_, member_id, wallet_id, kind, _balance in rows}
+    balances = {id_: balance for id_, _member_id, _wallet_id, _kind, balance in rows}
+    for member_id in members:
+        for wallet_id in wallets:
+            for kind in (AVAILABLE, PENDING, DEBT):
+                if (member_id, wallet_id, kind) not in accounts:
+                    accounts[member_id, wallet_id, kind] = missing = -len(accounts) - 1
+                    balances[missing] = 0
+    return Books(accounts=accounts, balances=balances, programme=programme_accounts())
+
+
 _programme_accounts: dict[tuple[int, str], int] = {}
 
 
