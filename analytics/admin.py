@@ -2,6 +2,8 @@
 
 from django.contrib import admin
 from django.utils.formats import date_format, number_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import RangeDateFilter
 
@@ -65,5 +67,6 @@ class DailyFiguresAdmin(ExportMixin, ReadOnlyAdmin):
         return date_format(figures.date, "SHORT_DATE_FORMAT")
 
     @admin.display(description=_("revenue"), ordering="revenue")
-    def money(self, figures: DailyFigures) -> str:
-        return f"{number_format(figures.revenue, 2, force_grouping=True)} {current().base_currency}"
+    def money(self, figures: DailyFigures) -> SafeString:
+        amount = number_format(figures.revenue, 2, force_grouping=True)
+        return format_html('<span class="k-number">{} {}</span>', amount, current().base_currency)

@@ -13,7 +13,7 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
 WIDTH, HEIGHT = 720, 260
-LEFT, RIGHT, TOP, BOTTOM = 64, 12, 14, 30
+LEFT, RIGHT, TOP, BOTTOM = 104, 12, 14, 30
 COLOURS = ("#1f8a70", "#c2761b", "#4a78c8", "#9a5bb0")
 """Each at least 3:1 against white and against the dark page."""
 DASHES = ("", "7 4", "2 4", "9 3 2 3")

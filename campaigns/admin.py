@@ -9,9 +9,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as _t
+from django.utils.translation import gettext, override
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import override
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateFilter, RelatedDropdownFilter
 
 from campaigns.models import Campaign, Message
@@ -167,7 +166,7 @@ def _messages(member: Member, before: datetime | None, size: int) -> Iterable[ti
             at=row.created_at,
             kind="message",
             icon="mail" if row.channel == Message.Channel.EMAIL else "inbox",
-            title=row.subject or _t("Message"),
+            title=row.subject or gettext("Message"),
             detail=" · ".join(str(part) for part in parts if part),
             by=str(row.campaign),
             permission="campaigns.view_message",

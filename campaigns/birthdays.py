@@ -63,11 +63,12 @@ def greet_birthdays(*, at: dt.datetime, run: RunRecorder) -> None:
 
 def _greet_for(campaign: Campaign, *, at: dt.datetime, run: RunRecorder) -> None:
     look_back = min(campaign.look_back_days, occasions.LONGEST_LOOK_BACK)
-    missed = occasions.missed_days(look_back_days=look_back, looked_at=campaign.looked_at, at=at)
-    for candidate in candidates(campaign, at=at, days_back=missed):
+    looked_at = campaign.looked_at
+    days_back = occasions.unsettled_days(look_back_days=look_back, looked_at=looked_at, at=at)
+    for candidate in candidates(campaign, at=at, days_back=days_back):
         try:
             decision = occasions.due_birthday(
-                candidate.facts, at=at, look_back_days=look_back, missed_days=missed
+                candidate.facts, at=at, look_back_days=look_back, looked_at=looked_at
             )
             greeted = settle(campaign, candidate.member_id, decision, at=at) if decision else None
         except (InterfaceError, OperationalError):

@@ -69,29 +69,31 @@ def latest_birthday(birth_date: dt.date, today: dt.date) -> dt.date | None:
 
 
 def due_birthday(
-    facts: Birthday, *, at: dt.datetime, look_back_days: int, missed_days: int
+    facts: Birthday, *, at: dt.datetime, look_back_days: int, looked_at: dt.datetime | None
 ) -> Decision | None:
-    """What to do for one member at the moment ``at``; None when no birthday is open.
+    """What to do for one member at the moment ``at``; None when no birthday is unsettled.
 
-    A birthday is open on the member's own day and ``look_back_days`` after it. One that is older, up to
-    ``missed_days``, was missed: it is settled as too late. Whoever joined after the day has missed nothing.
+    A birthday is open on the member's own day and ``look_back_days`` after it. One that is over, but was open or still
+    to come when birthdays were last looked for at ``looked_at``, was missed: it is settled as too late. Whoever joined
+    after the day has missed nothing.
     """
+
+    def days_since(day: dt.date, moment: dt.datetime) -> int:
+        return (clock.local_date(moment, facts.time_zone) - day).days
+
     day = latest_birthday(facts.birth_date, clock.local_date(at, facts.time_zone))
-    if day is None or clock.local_date(facts.joined_at, facts.time_zone) > day:
+    if day is None or days_since(day, facts.joined_at) > 0:
         return None
-    age = (clock.local_date(at, facts.time_zone) - day).days
-    if age > max(look_back_days, missed_days):
+    is_open = days_since(day, at) <= look_back_days
+    if not is_open and (looked_at is None or days_since(day, looked_at) > look_back_days):
         return None
     if facts.gift_at is not None and at - facts.gift_at < GIFT_INTERVAL:
         return Decision(day, Verdict.GIVEN_RECENTLY)
-    return Decision(day, Verdict.GREET if age <= look_back_days else Verdict.TOO_LATE)
+    return Decision(day, Verdict.GREET if is_open else Verdict.TOO_LATE)
 
 
-def missed_days(*, look_back_days: int, looked_at: dt.datetime | None, at: dt.datetime) -> int:
-    """How many days back birthdays may still be unsettled when they were last looked for at ``looked_at``.
-
-    What was open then is settled now: the look-back, the time since, and the day on which the look-back ended.
-    """
+def unsettled_days(*, look_back_days: int, looked_at: dt.datetime | None, at: dt.datetime) -> int:
+    """How many days back there may be unsettled birthdays: the look-back, and the time since the last look."""
     if looked_at is None:
         return look_back_days
     return min(LONGEST_LOOK_BACK, look_back_days + 1 + max(0, (at - looked_at).days))

@@ -4,6 +4,7 @@
 and beat in the foreground. Called by the command `demo`, which `make demo` calls.
 """
 
+import fcntl
 import json
 import os
 import socket
@@ -40,6 +41,7 @@ def start() -> int:
     port, bind = int(os.environ.get("PORT") or 8000), os.environ.get("KANTIS_BIND", "127.0.0.1")
     _check_port(bind, port)
     place.make()
+    alone = _claim(place)
     (place.home / "static").mkdir(exist_ok=True)  # whitenoise warns when it is missing
     (place.home / DEMO_FILE).unlink(missing_ok=True)
     if embedded.in_use():
@@ -49,6 +51,7 @@ def start() -> int:
     for name, command in _processes(bind, port).items():
         runner.add(name, command, env=_environment(name, place.home, port), cwd=settings.BASE_DIR)
     code = runner.run()
+    os.close(alone)
     (place.home / DEMO_FILE).unlink(missing_ok=True)
     print("stopped", flush=True)
     return code
@@ -65,6 +68,18 @@ def _check_port(bind: str, port: int) -> None:
             raise DemoError(f"port {port} may not be used by this user: set PORT to one above 1023") from None
         except OSError:
             raise DemoError(f"port {port} is taken: stop what uses it, or set PORT to a free one") from None
+
+
+def _claim(place: embedded.Place) -> int:
+    """One demo a home folder; the lock lasts as long as the descriptor that is returned."""
+    lock = os.open(place.run / "demo.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise DemoError(
+            f"a demo already runs on {place.home}: stop it, or set KANTIS_HOME to another folder"
+        ) from None
+    return lock
 
 
 def _prepare(home: Path) -> dict[str, Any]:

@@ -150,6 +150,7 @@ SESSION_ENGINE = "django.contrib.sessions.backends.db"
 # --- Workers ------------------------------------------------------------------------------------------------------
 CELERY_BROKER_URL = embedded.broker_url(REDIS_URL)
 CELERY_TASK_IGNORE_RESULT = True
+CELERY_RESULT_EXPIRES = None  # there are no results to clean up
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
@@ -334,6 +335,7 @@ UNFOLD = {
     "SHOW_LANGUAGES": True,
     "LANGUAGES": {"action": reverse_lazy("set-language")},
     "STYLES": [lambda request: static("loyalty/admin.css")],
+    "SCRIPTS": [lambda request: static("loyalty/admin.js")],
     "DASHBOARD_CALLBACK": "analytics.dashboard.admin_index",
     "SIDEBAR": {
         "show_search": False,

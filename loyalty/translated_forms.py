@@ -21,7 +21,7 @@ class TranslatedTextWidget(forms.MultiWidget):
 
     def __init__(self, *, multiline: bool = False, attrs: dict[str, Any] | None = None) -> None:
         self.multiline = multiline
-        widgets: dict[str, forms.Widget] = {}
+        widgets: dict[str, forms.Widget | type[forms.Widget]] = {}
         for code in LANGUAGES:
             own = {"lang": code, **(attrs or {})}
             if multiline:
@@ -43,7 +43,9 @@ class TranslatedTextWidget(forms.MultiWidget):
             subwidget["attrs"].pop("required", None)
         return context
 
-    def render(self, name: str, value: Any, attrs: dict[str, Any] | None = None, renderer: Any = None) -> SafeString:
+    def render(
+        self, name: str, value: Any, attrs: dict[str, Any] | None = None, renderer: Any = None
+    ) -> SafeString:
         """Drawn by the project's own templates; forms' usual renderer knows those of apps only."""
         del renderer
         return render_to_string(self.template_name, self.get_context(name, value, attrs))

@@ -27,15 +27,17 @@ OWN_FOLDERS = ("loyalty", "members", "rewards", "referrals", "campaigns", "analy
 LEFT_OUT = {"migrations", "tests", "__pycache__", "locale"}
 BORROWED = (
     "unfold",
-    "allauth.account",
-    "allauth.mfa",
-    "allauth.usersessions",
+    "allauth",
     "axes",
     "django_celery_beat",
     "simple_history",
 )
 """Packages whose strings people see and which are not translated into all our languages."""
-LEFT_OUT_OF_BORROWED = {"constance", "guardian", "import_export", "location_field", "inlines"}
+LEFT_OUT_OF_BORROWED = {
+    *("constance", "guardian", "import_export", "location_field", "inlines"),
+    *("headless", "idp", "openid", "socialaccount"),
+}
+"""Parts of them that are not installed here."""
 
 KEYWORDS: dict[str, tuple[Any, ...] | None] = {
     "_": None,
@@ -202,7 +204,8 @@ def update(language: str, base: Path = settings.BASE_DIR) -> tuple[int, int]:
     path = catalogue_path(language, base)
     path.parent.mkdir(parents=True, exist_ok=True)
     _write(new, path)
-    return len(strings.keys() - old.keys()), len(old.keys() - strings.keys())
+    added = 0 if language == SOURCE_LANGUAGE else len(strings.keys() - old.keys())
+    return added, len(old.keys() - strings.keys())
 
 
 def _string(kept: Message | None, item: Found) -> str | tuple[str, ...] | None:

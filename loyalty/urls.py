@@ -2,12 +2,10 @@
 
 from django.contrib import admin
 from django.urls import include, path
-from django.views.i18n import set_language
 
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("account/", include("allauth.urls")),
-    path("language/", set_language, name="set-language"),
     path("api/v1/", include("loyalty.api.urls")),
     path("", include("loyalty.health_urls")),
     path("", include("members.urls")),

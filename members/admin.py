@@ -267,7 +267,7 @@ class ActivityAdmin(MemberScopedAdmin, ExportMixin, ReadOnlyAdmin):
     )
     search_fields = ("external_id",)
     search_help_text = _("The partner's number of the activity, in full")
-    ordering = ("-id",)
+    ordering = ("-occurred_at", "-id")
     inlines = (LineInline,)
     readonly_fields = ("member_link", "amount", "points_given")
     fieldsets = (

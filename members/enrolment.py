@@ -45,6 +45,7 @@ class NewMember:
     time_zone: str = ""
     consents: tuple[ConsentGiven, ...] = ()
     acquisition_channel: str = ""
+    referral_code: str = ""
 
 
 class DuplicateMember(Exception):
@@ -97,7 +98,7 @@ def enrol_many(
     raise AssertionError("unreachable")
 
 
-def claim(*, user: User, at: dt.datetime) -> Member | None:
+def claim(*, user: User, at: dt.datetime, referral_code: str = "") -> Member | None:
     """The member of a user who has shown that a primary e-mail address is theirs; None before that.
 
     A member enrolled elsewhere with this address and no log-in becomes the user's; otherwise the user is enrolled.
@@ -109,7 +110,7 @@ def claim(*, user: User, at: dt.datetime) -> Member | None:
         return None
     try:
         return _link(user, email) or enrol(
-            NewMember(email=email), source=Member.Source.PORTAL, at=at, user=user
+            NewMember(email=email, referral_code=referral_code), source=Member.Source.PORTAL, at=at, user=user
         )
     except DuplicateMember:  # enrolled or linked since we looked
         return _link(user, email) or Member.objects.filter(user=user).first()
@@ -264,9 +265,10 @@ def _write(
                 member_id=member.pk,
                 partner_id=partner_id,
                 at=member.joined_at,
-                facts={"source": str(source), "acquisition_channel": str(member.acquisition_channel)},
+                facts={"source": str(source), "acquisition_channel": str(member.acquisition_channel)}
+                | ({"referral_code": new.referral_code} if new.referral_code else {}),
             )
-            for member in members
+            for member, new in pairs
         ]
     )
     record_first_consents(

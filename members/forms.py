@@ -119,6 +119,7 @@ class SignupForm(AllauthSignupForm):
                 for purpose, channel in ASKED_AT_FIRST
                 if self.cleaned_data[consent_name(purpose, channel)]
             ],
+            referral_code=request.POST.get("ref", "").replace("\0", "")[:20],
             created_at=clock.now(),
         )
 
@@ -165,9 +166,7 @@ class ProfileForm(forms.ModelForm[Member]):
             return normal_phone(self.cleaned_data["phone"])
         except InvalidPhone as error:
             raise forms.ValidationError(
-                _(
-                    "This is not a phone number we can call. Check the digits, and the country code if it is not Finnish."
-                )
+                _("This is not a phone number we can call. Check the digits and the country code.")
             ) from error
 
 

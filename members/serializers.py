@@ -82,13 +82,19 @@ class NewMemberSerializer(serializers.Serializer[Any]):
     phone = PhoneField(required=False, max_length=40, help_text=_("E.164, or as dialled in Finland."))
     birth_date = serializers.DateField(required=False, allow_null=True)
     language = serializers.ChoiceField(
-        required=False, choices=settings.LANGUAGES, help_text=_("Default: the programme's language.")
+        required=False,
+        allow_null=True,
+        choices=settings.LANGUAGES,
+        help_text=_("Default: the programme's language."),
     )
     time_zone = TextField(
         required=False, max_length=64, help_text=_("IANA name. Default: the programme's time zone.")
     )
     acquisition_channel = serializers.ChoiceField(
-        required=False, choices=Member.AcquisitionChannel.choices, help_text=_("Default: partner.")
+        required=False,
+        allow_null=True,
+        choices=Member.AcquisitionChannel.choices,
+        help_text=_("Default: partner."),
     )
     consents = ConsentSerializer(many=True, required=False, max_length=50)
 
@@ -115,7 +121,8 @@ class NewMemberSerializer(serializers.Serializer[Any]):
 def new_member(data: Mapping[str, Any]) -> NewMember:
     """What was validated, in the words of enrolment."""
     given = tuple(ConsentGiven(**consent) for consent in data.get("consents", ()))
-    return NewMember(**{**data, "consents": given})
+    known = {name: value for name, value in data.items() if value is not None}
+    return NewMember(**{**known, "consents": given})
 
 
 class MemberReferenceSerializer(serializers.Serializer[Any]):

@@ -22,8 +22,8 @@ def complete(*, user: User, at: dt.datetime) -> Member | None:
     member (their name) stays. None when there is no verified address, or another log-in has the member.
     """
     with transaction.atomic():
-        member = claim(user=user, at=at)
         chosen = SignUp.objects.select_for_update().filter(user=user).first()
+        member = claim(user=user, at=at, referral_code=chosen.referral_code if chosen else "")
         if member is None or chosen is None:
             return member
         member.language = chosen.language

@@ -1,4 +1,4 @@
-"""The groups a new installation begins with, so that nobody has to tick a hundred rights before the first day of work."""
+"""The groups a new installation begins with, so that nobody ticks a hundred rights before the first day of work."""
 
 from typing import Any
 

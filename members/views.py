@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import redirect, render
@@ -9,6 +10,7 @@ from django.templatetags.static import static
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import override
+from django.views import i18n
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -65,6 +67,15 @@ def places(request: HttpRequest, member: Member) -> HttpResponseBase:
         remember_language(response, saved.language)
         return response
     return render(request, "members/places.html", {"member": member, "section": "profile", "form": form})
+
+
+@require_POST
+def set_language(request: HttpRequest) -> HttpResponseBase:
+    """Django's language switch, for visitors, staff and members; a member's choice is kept for messages too."""
+    chosen = request.POST.get("language")
+    if request.user.is_authenticated and chosen in dict(settings.LANGUAGES):
+        Member.objects.filter(user=request.user).update(language=chosen)
+    return i18n.set_language(request)
 
 
 @require_POST

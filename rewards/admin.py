@@ -12,12 +12,12 @@ from django.utils.formats import date_format, number_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.timezone import localtime
-from django.utils.translation import gettext as _t
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateFilter, RelatedDropdownFilter
 
-from loyalty.admin_base import ExportMixin, HistoryAdmin, ReadOnlyAdmin
+from loyalty.admin_base import ExportMixin, KantisAdmin, ReadOnlyAdmin
 from members import admin_parts, timeline
 from members.admin import member_link, signed
 from members.admin_scoped import MemberScopedAdmin
@@ -75,7 +75,7 @@ class OfMemberAdmin(MemberScopedAdmin, ExportMixin, ReadOnlyAdmin):
 
     @admin.display(description=_("member"))
     def member_name(self, row: Any) -> SafeString | str:
-        return member_link(row.member) if row.member else _t("the programme")
+        return member_link(row.member) if row.member else gettext("the programme")
 
     @admin.display(description=_("number"), ordering="id")
     def row_number(self, row: Any) -> str:
@@ -280,7 +280,7 @@ class AccountAdmin(OfMemberAdmin):
 
 
 @admin.register(Wallet)
-class WalletAdmin(HistoryAdmin):
+class WalletAdmin(KantisAdmin):
     """Kinds of points; staff may name them."""
 
     list_display = ("name", "code", "is_default")
@@ -303,29 +303,29 @@ def _tiles(member: Member, at: datetime) -> list[admin_parts.Tile]:
     expiring = balance.next_expiry
     tiles = [
         admin_parts.Tile(
-            label=_t("Available points"),
+            label=gettext("Available points"),
             value=number(balance.available),
-            hint=_t("%(points)s expire on %(date)s")
+            hint=gettext("%(points)s expire on %(date)s")
             % {
                 "points": number(expiring.points),
                 "date": date_format(localtime(expiring.expires_at), "SHORT_DATE_FORMAT"),
             }
             if expiring
-            else _t("Nothing expires."),
+            else gettext("Nothing expires."),
         ),
     ]
     if balance.pending:
-        tiles.append(admin_parts.Tile(label=_t("Pending points"), value=number(balance.pending)))
+        tiles.append(admin_parts.Tile(label=gettext("Pending points"), value=number(balance.pending)))
     if balance.debt:
-        hint = _t("Taken back after they were spent; the next points repay them.")
+        hint = gettext("Taken back after they were spent; the next points repay them.")
         tiles.append(
-            admin_parts.Tile(label=_t("Owed points"), value=number(balance.debt), hint=hint, tone="warn")
+            admin_parts.Tile(label=gettext("Owed points"), value=number(balance.debt), hint=hint, tone="warn")
         )
     tiles.append(
         admin_parts.Tile(
-            label=_t("Tier"),
+            label=gettext("Tier"),
             value=str(progress.current),
-            hint=_t("%(missing)s points to %(tier)s (%(points)s of %(threshold)s in %(days)s days)")
+            hint=gettext("%(missing)s points to %(tier)s (%(points)s of %(threshold)s in %(days)s days)")
             % {
                 "missing": number(progress.missing),
                 "tier": progress.next,
@@ -334,7 +334,7 @@ def _tiles(member: Member, at: datetime) -> list[admin_parts.Tile]:
                 "days": progress.window_days,
             }
             if progress.next
-            else _t("The highest tier, with %(points)s points in %(days)s days")
+            else gettext("The highest tier, with %(points)s points in %(days)s days")
             % {"points": number(progress.points), "days": progress.window_days},
             fraction=progress.fraction if progress.next else None,
         )
@@ -372,13 +372,13 @@ def _reason(row: Transfer) -> timeline.Reason:
     details = []
     if row.rule_revision is not None:
         details.append(
-            _t("rule “%(code)s”, revision %(number)s")
+            gettext("rule “%(code)s”, revision %(number)s")
             % {"code": row.rule_revision.rule.code, "number": row.rule_revision.number}
         )
     if row.kind == Kind.REPAYMENT and row.rule_revision is not None:
         details.append(str(row.rule_revision.rule))
     if row.to_account.kind == AccountKind.PENDING:
-        details.append(_t("pending"))
+        details.append(gettext("pending"))
     url = reverse("admin:rewards_transfer_change", args=[row.pk])
     return timeline.Reason(text=reason_text(row), points=change_of(row), detail=", ".join(details), url=url)
 
@@ -423,9 +423,9 @@ def _detail(row: Transfer) -> str:
     if row.activity is not None:
         parts.append(row.activity.external_id)
     if row.kind == Kind.MATURE:
-        parts.append(_t("%(points)s points became available") % {"points": number(row.points)})
+        parts.append(gettext("%(points)s points became available") % {"points": number(row.points)})
     if row.reverses_id:
-        parts.append(_t("undoes #%(number)s") % {"number": row.reverses_id})
+        parts.append(gettext("undoes #%(number)s") % {"number": row.reverses_id})
     return " · ".join(part for part in parts if part)
 
 

@@ -10,7 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Exists, OuterRef, Prefetch, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
-from django.utils.translation import gettext as _t
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
     UnfoldAdminDecimalFieldWidget,
@@ -112,7 +112,7 @@ class RuleForm(DatedForm):
             and not data.get("amount")
             and "amount" not in self.errors
         ):
-            self.add_error("amount", _t("Give the amount that brings the points."))
+            self.add_error("amount", gettext("Give the amount that brings the points."))
         return data
 
     def rule_terms(self) -> RuleTerms:
@@ -169,7 +169,7 @@ class EarningRuleAdmin(HistoryAdmin):
     def response_add(
         self, request: HttpRequest, obj: EarningRule, post_url_continue: str | None = None
     ) -> HttpResponse:
-        messages.info(request, _t("Now say what the rule gives. Until then it gives nothing."))
+        messages.info(request, gettext("Now say what the rule gives. Until then it gives nothing."))
         return HttpResponseRedirect(reverse("admin:rewards_earningrule_revise", args=[obj.pk]))
 
     def get_urls(self) -> list[URLPattern]:
@@ -218,14 +218,16 @@ class EarningRuleAdmin(HistoryAdmin):
                 form.add_error(refused.field, str(refused))
             else:
                 self.log_change(request, rule, f"Revision {revision.number}: {what_it_gives(revision)}")
-                messages.success(request, _t("Revision %(number)s was made.") % {"number": revision.number})
+                messages.success(
+                    request, gettext("Revision %(number)s was made.") % {"number": revision.number}
+                )
                 return HttpResponseRedirect(_rule_url(rule.pk))
         return form_page(
             self,
             request,
             form=form,
-            title=_t("Revise “%(rule)s”") % {"rule": rule},
-            submit=_t("Make the revision"),
+            title=gettext("Revise “%(rule)s”") % {"rule": rule},
+            submit=gettext("Make the revision"),
             back=_rule_url(rule.pk),
             template="admin/rewards/revise_rule.html",
             context={"present": _read_out(latest, clock.now()) if latest else None},
@@ -238,7 +240,7 @@ class EarningRuleAdmin(HistoryAdmin):
         try:
             if end_rule(rule_id=rule.pk, at=clock.now()):
                 self.log_change(request, rule, "Ended")
-                messages.success(request, _t("The rule gives nothing from now on."))
+                messages.success(request, gettext("The rule gives nothing from now on."))
         except RevisionRefused as refused:
             messages.error(request, str(refused))
         return HttpResponseRedirect(_rule_url(rule.pk))
@@ -255,7 +257,7 @@ class EarningRuleAdmin(HistoryAdmin):
                 messages.error(request, str(refused))
             else:
                 self.log_change(request, rule, f"Revision {revision.number} withdrawn")
-                messages.success(request, _t("The revision was withdrawn."))
+                messages.success(request, gettext("The revision was withdrawn."))
         return HttpResponseRedirect(_rule_url(rule.pk))
 
     def _rule(self, request: HttpRequest, rule_id: int) -> EarningRule:
@@ -269,7 +271,7 @@ class EarningRuleAdmin(HistoryAdmin):
     @admin.display(description=_("gives"))
     def gives(self, rule: EarningRule) -> str:
         now = _in_force(rule)
-        return what_it_gives(now) if now else _t("nothing at present")
+        return what_it_gives(now) if now else gettext("nothing at present")
 
     @admin.display(description=_("when"))
     def when(self, rule: EarningRule) -> str:
@@ -279,8 +281,12 @@ class EarningRuleAdmin(HistoryAdmin):
     @admin.display(description=_("state"))
     def state(self, rule: EarningRule) -> Any:
         if not rule.is_active:
-            return badge(_t("switched off"), "warn")
-        return badge(_t("in force"), "good") if _in_force(rule) else badge(_t("waiting or ended"), "note")
+            return badge(gettext("switched off"), "warn")
+        return (
+            badge(gettext("in force"), "good")
+            if _in_force(rule)
+            else badge(gettext("waiting or ended"), "note")
+        )
 
 
 def _rule_url(rule_id: int) -> str:
@@ -338,14 +344,14 @@ class TermsAdmin(KantisAdmin):
                 form.add_error(refused.field if refused.field in form.fields else None, str(refused))
             else:
                 self.log_addition(request, made, "Revised")
-                messages.success(request, _t("The new terms were made."))
+                messages.success(request, gettext("The new terms were made."))
                 return HttpResponseRedirect(reverse(f"admin:rewards_{self.opts.model_name}_changelist"))
         return form_page(
             self,
             request,
             form=form,
             title=self.revise_title,
-            submit=_t("Make the new terms"),
+            submit=gettext("Make the new terms"),
             back=reverse(f"admin:rewards_{self.opts.model_name}_changelist"),
         )
 
@@ -357,13 +363,13 @@ class TermsAdmin(KantisAdmin):
 
     @admin.display(description=_("valid from"), ordering="valid_from")
     def begins(self, row: Any) -> Any:
-        return _t("from the beginning") if row.valid_from.year <= 1970 else row.valid_from
+        return gettext("from the beginning") if row.valid_from.year <= 1970 else row.valid_from
 
     @admin.display(description=_("state"))
     def state(self, row: Any) -> Any:
         if row.valid_from > clock.now():
-            return badge(_t("waits"), "note")
-        return badge(_t("succeeded")) if row.was_succeeded else badge(_t("in force"), "good")
+            return badge(gettext("waits"), "note")
+        return badge(gettext("succeeded")) if row.was_succeeded else badge(gettext("in force"), "good")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows: QuerySet[Any] = super().get_queryset(request)
@@ -394,16 +400,16 @@ class TierTermsForm(DatedForm):
         for tier in self.tiers:
             level = levels.get(tier.pk)
             self.fields[f"threshold_{tier.pk}"] = forms.IntegerField(
-                label=_t("%(tier)s: points it takes") % {"tier": tier},
+                label=gettext("%(tier)s: points it takes") % {"tier": tier},
                 min_value=0,
                 max_value=10**12,
                 initial=level.threshold if level else None,
                 widget=UnfoldAdminIntegerFieldWidget(),
                 required=tier.rank == self.tiers[0].rank,
-                help_text="" if tier == self.tiers[0] else _t("Empty: this tier is not offered."),
+                help_text="" if tier == self.tiers[0] else gettext("Empty: this tier is not offered."),
             )
             self.fields[f"multiplier_{tier.pk}"] = forms.DecimalField(
-                label=_t("%(tier)s: multiplier") % {"tier": tier},
+                label=gettext("%(tier)s: multiplier") % {"tier": tier},
                 min_value=Decimal(1),
                 max_digits=5,
                 decimal_places=2,

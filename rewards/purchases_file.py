@@ -35,14 +35,14 @@ HEAD = 6  # the first columns belong to the purchase, the others to the line
 TEXT_LIMITS = {"channel": 50}
 TEXT_LIMIT = 100
 EARLIEST = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-MAX_ROWS_OF_PURCHASE = 10_000
+MAX_ROWS_OF_PURCHASE = 2_000  # this and the numbers' sizes as in the API
 MAX_LINE_BYTES = 64 * 1024
 BLOCK_BYTES = 1024 * 1024
 REMEMBERED = 100_000  # distinct lines kept parsed; a shop sells the same thing many times
 MARKS = 2**27  # bits with which `survey` remembers the purchases it has passed (16 MB)
 
-_QUANTITY = re.compile(r"\d{1,9}(\.\d{1,3})?", re.ASCII)
-_MONEY = re.compile(r"\d{1,12}(\.\d{1,2})?", re.ASCII)
+_QUANTITY = re.compile(r"\d{1,6}(\.\d{1,3})?", re.ASCII)
+_MONEY = re.compile(r"\d{1,10}(\.\d{1,2})?", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _NOT_UTF8 = re.compile(r"[\ud800-\udfff]")
 
@@ -289,7 +289,7 @@ def _number(name: str, value: str, shape: re.Pattern[str], decimals: int) -> Dec
         raise BadValue(f"{name} has a comma ({value[:40]}): write 1234.50.")
     raise BadValue(
         f"{name} is not a number that can be taken ({value[:40]!r}): digits, a point and at most {decimals} "
-        f"decimals, below {'a thousand million' if decimals == 3 else 'a million million'}."
+        f"decimals, below {'a million' if decimals == 3 else 'ten thousand million'}."
     )
 
 
@@ -394,7 +394,7 @@ class PurchasesFile:
                 if problem:
                     group.errors[number] = problem
                 if len(group.rows) == MAX_ROWS_OF_PURCHASE:
-                    group.errors[number] = f"A purchase of {MAX_ROWS_OF_PURCHASE} rows or more is not taken."
+                    group.errors[number] = f"A purchase has {MAX_ROWS_OF_PURCHASE - 1} rows at most."
                     yield self._finish(group)
                     group = _Group(group.head, errors=group.errors, continued=True)
         if group.rows:
@@ -457,8 +457,8 @@ class PurchasesFile:
         """Check the columns that all rows of a purchase share. Raises BadValue."""
         activity, member, occurred_at, store, channel, currency = group.head
         total = sum([line.total for line in group.lines], Decimal(0))
-        if total >= 10**12:
-            raise BadValue("The lines of this purchase add up to a million million or more.")
+        if total >= 10**10:
+            raise BadValue("The lines of this purchase add up to ten thousand million or more.")
         if (currency := currency.strip(" ")) not in self.currencies:
             taken = ", ".join(sorted(self.currencies))
             raise BadValue(f"currency {currency[:10]!r} is not taken here: convert the amounts to {taken}.")

@@ -122,7 +122,8 @@ def statement(request: HttpRequest, member: Member) -> HttpResponseBase:
         "periods": PERIODS.items(),
         "keeps_receipts": keeps_receipts,
     }
-    response = render(request, f"rewards/{_part(request, cursor)}.html", context)
+    part = _part(request, cursor)
+    response = render(request, f"rewards/{part}.html", {**context, "swapped": part != "statement"})
     patch_vary_headers(response, ["HX-Request"])
     return response
 

@@ -1,5 +1,7 @@
 """Terms read out as sentences in the active language, for staff (and one day for members)."""
 
+from decimal import Decimal
+
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -9,11 +11,10 @@ from loyalty.programme import current
 from rewards.models import ExpiryPolicy, RuleRevision, TierTerms
 
 
-def number(value: object) -> str:
-    """A number as people write it, without zeros that say nothing."""
-    text = number_format(value, force_grouping=True)
-    whole = number_format(int(value), force_grouping=True) if value == int(value) else ""  # type: ignore[call-overload]
-    return whole or text
+def number(value: int | Decimal) -> str:
+    """A number as people write it, without decimals that say nothing."""
+    whole = value == int(value)
+    return number_format(int(value) if whole else value, force_grouping=True)
 
 
 def what_it_gives(revision: RuleRevision) -> str:
@@ -34,7 +35,7 @@ def _effect(revision: RuleRevision) -> str:
     if revision.effect == RuleRevision.Effect.PER_AMOUNT:
         return _("%(points)s for each full %(amount)s %(currency)s") % {
             "points": points,
-            "amount": number(revision.amount),
+            "amount": number(revision.amount or 0),
             "currency": current().base_currency,
         }
     if revision.effect == RuleRevision.Effect.TIER_BONUS:

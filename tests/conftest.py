@@ -84,11 +84,12 @@ def home(tmp_path: Path, settings: object) -> Path:
 def _nothing_remembered() -> Iterator[None]:
     """What a process remembers of committed rows would outlive the rows of a test."""
     from loyalty import programme
-    from members import catalogue
+    from members import catalogue, kinds
     from rewards import ledger, terms
 
     yield
     programme.forget()
     catalogue.forget()
+    kinds.forget()
     ledger.forget()
     terms.forget()

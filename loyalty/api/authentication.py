@@ -63,7 +63,8 @@ def scopes_of(view: Any, method: str) -> set[str]:
     """The scopes that a view declares for the method; empty when it forgot to."""
     declared: Any = getattr(view, "required_scopes", None)
     if isinstance(declared, Mapping):
-        declared = declared.get(getattr(view, "action", None)) or declared.get(method)
+        asked = "GET" if method == "HEAD" else method
+        declared = declared.get(getattr(view, "action", None)) or declared.get(asked)
     if not declared:
         return set()
     return {str(declared)} if isinstance(declared, str) else {str(scope) for scope in declared}

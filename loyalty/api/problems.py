@@ -163,7 +163,7 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response 
     if problem is None:
         return None
     if problem.status >= 500:
-        logger.error("request_refused", code=problem.code, exc_info=error)
+        logger.error("request_not_served", code=problem.code, error=str(error))
     return Response(
         _with_instance(problem.body()),
         status=problem.status,

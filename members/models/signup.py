@@ -14,6 +14,12 @@ class SignUp(models.Model):
     )
     language = models.CharField(_("language"), max_length=2, choices=settings.LANGUAGES)
     consents = models.JSONField(_("consents"), default=list, help_text=_("Pairs of purpose and channel."))
+    referral_code = models.CharField(
+        _("code of a friend"),
+        max_length=20,
+        blank=True,
+        help_text=_("The code in the link that they came by."),
+    )
     created_at = models.DateTimeField(_("created at"))
 
     class Meta:

@@ -285,7 +285,7 @@ def test_the_command_refuses_a_bad_date_in_one_line(text: str) -> None:
     assert not DailyFigures.objects.exists()
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_a_fact_still_uncommitted_is_not_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
     """A purchase that drew its id early and commits late is found by the next run."""
     monkeypatch.setattr(nightly, "WAIT_FOR_WRITERS", 0.2)

@@ -59,11 +59,10 @@ def test_an_enrolment_answers_with_the_card_the_tier_and_the_balance(till: Till)
 
 
 def test_little_is_enough(till: Till) -> None:
+    nothing = dict.fromkeys([*EINO.keys() - {"consents"}, "time_zone", "acquisition_channel"])
     assert till.post("members", {"external_id": "c-1"}).status_code == 201
-    assert (
-        till.post("members", {"phone": "+358 40 1234567", "email": None, "birth_date": None}).status_code
-        == 201
-    )
+    answer = till.post("members", nothing | {"phone": "+358401234567"})
+    assert (answer.status_code, answer.json()["language"], answer.json()["external_id"]) == (201, "fi", None)
 
 
 def test_the_same_enrolment_again_is_the_same_member(till: Till) -> None:
@@ -118,6 +117,21 @@ def test_one_address_enrolled_by_two_partners_at_once_is_one_member(till: Till, 
         statuses = sorted(pool.map(send, range(12)))
     assert statuses == [201] + [409] * 11
     assert Member.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_the_same_enrolment_sent_at_once_is_one_member(till: Till) -> None:
+    def send(number: int) -> tuple[int, str]:
+        try:
+            answer = till.post("members", EINO, key=f"key-{number}")
+            return int(answer.status_code), answer.json()["id"]
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(send, range(12)))
+    assert sorted(status for status, _id in answers) == [200] * 11 + [201]
+    assert {id_ for _status, id_ in answers} == {str(Member.objects.get().public_id)}
 
 
 class TestFind:

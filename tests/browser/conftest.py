@@ -42,6 +42,18 @@ def browser() -> Iterator["playwright.sync_api.Browser"]:  # type: ignore[name-d
         chromium.close()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _one_start_for_all(django_db_setup: None, request: pytest.FixtureRequest) -> None:
+    """Once playwright's event loop runs, Django hands out other connection objects: give them what tests start from."""
+    from django.db import connection
+
+    contents = getattr(connection, "_test_serialized_contents", None)
+    if CHROMIUM is not None:
+        request.getfixturevalue("browser")
+    if contents is not None:
+        connection._test_serialized_contents = contents  # type: ignore[attr-defined]
+
+
 @pytest.fixture(params=["phone", "desktop"])
 def viewport(request: pytest.FixtureRequest) -> dict[str, int]:
     """Both widths that every page must look right at."""

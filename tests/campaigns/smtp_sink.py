@@ -20,6 +20,7 @@ class Sink:
         self.recipients: list[str] = []
         self.on_recipient: Callable[[str], str] = lambda address: "250 OK"
         self.on_data: Callable[[], str] = lambda: "250 OK"
+        self.delay = 0.0
         self.silent_at = ""
         self.hang_up_at = ""
         self.port = 0
@@ -40,6 +41,7 @@ class Sink:
         return answer
 
     async def handle_DATA(self, server: Any, session: Session, envelope: Envelope) -> str:
+        await asyncio.sleep(self.delay)
         answer = self.on_data()
         if answer.startswith("2"):
             self.mails.append(message_from_bytes(envelope.content, policy=policy.default))  # type: ignore[arg-type]

@@ -83,6 +83,7 @@ def test_the_first_look_ever_settles_only_the_look_back() -> None:
     celebrant("1990-06-12")
     assert greet() == (1, 0, 0)
     assert birthday_campaign().looked_at == NOON
+    assert greet(NOON + dt.timedelta(hours=1)) == (0, 0, 0)
 
 
 def test_a_birthday_moved_after_the_gift_brings_no_second_one() -> None:

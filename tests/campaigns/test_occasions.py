@@ -17,7 +17,7 @@ from campaigns.occasions import (
     candidate_days,
     due_birthday,
     latest_birthday,
-    missed_days,
+    unsettled_days,
 )
 
 UTC = dt.UTC
@@ -69,29 +69,47 @@ def test_nobody_has_a_birthday_in_the_year_of_birth() -> None:
     assert latest_birthday(dt.date(2026, 3, 1), dt.date(2027, 3, 1)) == dt.date(2027, 3, 1)
 
 
-@given(BIRTH_DATES, ZONES, MOMENTS | NEW_YEAR | LEAP_TIMES, st.integers(0, 10), st.integers(0, 20))
-@example(dt.date(1980, 12, 31), "Etc/GMT+12", dt.datetime(2027, 1, 1, 11, 59, tzinfo=UTC), 0, 0)
-@example(dt.date(1980, 1, 1), "Pacific/Kiritimati", dt.datetime(2026, 12, 31, 10, 0, tzinfo=UTC), 0, 0)
-def test_a_birthday_is_open_exactly_when_the_calendar_says_so(
-    birth_date: dt.date, zone: str, at: dt.datetime, look_back: int, missed: int
+@given(
+    BIRTH_DATES, ZONES, MOMENTS | NEW_YEAR | LEAP_TIMES, st.integers(0, 10), st.none() | st.integers(0, 400)
+)
+@example(dt.date(1980, 12, 31), "Etc/GMT+12", dt.datetime(2027, 1, 1, 11, 59, tzinfo=UTC), 0, None)
+@example(dt.date(1980, 1, 1), "Pacific/Kiritimati", dt.datetime(2026, 12, 31, 10, 0, tzinfo=UTC), 0, None)
+def test_a_birthday_is_unsettled_exactly_when_the_calendar_says_so(
+    birth_date: dt.date, zone: str, at: dt.datetime, look_back: int, outage_hours: int | None
 ) -> None:
-    today = at.astimezone(zoneinfo.ZoneInfo(zone)).date()
+    """The model looks at each day of the look-back, now and at the last look, one after the other."""
+    looked_at = None if outage_hours is None else at - dt.timedelta(hours=outage_hours)
+
+    def open_days(moment: dt.datetime) -> list[dt.date]:
+        today = moment.astimezone(zoneinfo.ZoneInfo(zone)).date()
+        days = [today - dt.timedelta(days=age) for age in range(look_back + 1)]
+        return [day for day in days if is_birthday(birth_date, day)]
+
+    hours = range(outage_hours or 0)
+    missed = [day for hour in hours for day in open_days(at - dt.timedelta(hours=hour + 1))]
     expected = None
-    for age in range(max(look_back, missed) + 1):
-        day = today - dt.timedelta(days=age)
-        if is_birthday(birth_date, day):
-            expected = Decision(day, Verdict.GREET if age <= look_back else Verdict.TOO_LATE)
-            break
+    if now_open := open_days(at):
+        expected = Decision(now_open[0], Verdict.GREET)
+    elif missed:
+        expected = Decision(missed[0], Verdict.TOO_LATE)
     facts = Birthday(birth_date, zone, joined_at=LONG_AGO)
-    assert due_birthday(facts, at=at, look_back_days=look_back, missed_days=missed) == expected
+    assert due_birthday(facts, at=at, look_back_days=look_back, looked_at=looked_at) == expected
 
 
-@given(BIRTH_DATES, ZONES, MOMENTS | NEW_YEAR | LEAP_TIMES, st.integers(0, 300))
-def test_whoever_has_an_open_birthday_is_among_the_candidates(
-    birth_date: dt.date, zone: str, at: dt.datetime, days_back: int
+@given(
+    BIRTH_DATES,
+    ZONES,
+    MOMENTS | NEW_YEAR | LEAP_TIMES,
+    st.integers(0, 10),
+    st.none() | st.integers(0, 250 * 24),
+)
+def test_whoever_has_an_unsettled_birthday_is_among_the_candidates(
+    birth_date: dt.date, zone: str, at: dt.datetime, look_back: int, outage_hours: int | None
 ) -> None:
+    looked_at = None if outage_hours is None else at - dt.timedelta(hours=outage_hours)
     facts = Birthday(birth_date, zone, joined_at=LONG_AGO)
-    decision = due_birthday(facts, at=at, look_back_days=0, missed_days=days_back)
+    decision = due_birthday(facts, at=at, look_back_days=look_back, looked_at=looked_at)
+    days_back = unsettled_days(look_back_days=look_back, looked_at=looked_at, at=at)
     days = list(candidate_days(at=at, days_back=days_back))
     assert len({(month, day) for month, day, _year in days}) == len(days)
     if decision is not None:
@@ -103,8 +121,8 @@ def test_whoever_joined_after_the_day_has_missed_nothing() -> None:
     born = dt.date(1990, 5, 2)
     joined_next_day = Birthday(born, "Europe/Helsinki", joined_at=dt.datetime(2026, 5, 2, 21, 0, tzinfo=UTC))
     joined_that_day = Birthday(born, "Europe/Helsinki", joined_at=dt.datetime(2026, 5, 2, 20, 59, tzinfo=UTC))
-    assert due_birthday(joined_next_day, at=at, look_back_days=3, missed_days=3) is None
-    assert due_birthday(joined_that_day, at=at, look_back_days=3, missed_days=3) == Decision(
+    assert due_birthday(joined_next_day, at=at, look_back_days=3, looked_at=None) is None
+    assert due_birthday(joined_that_day, at=at, look_back_days=3, looked_at=None) == Decision(
         dt.date(2026, 5, 2), Verdict.GREET
     )
 
@@ -129,8 +147,7 @@ def test_ticks_with_changing_birthdays_zones_and_outages_never_give_twice(
         at += dt.timedelta(hours=hours)
         birth_date, zone = new_birth_date or birth_date, new_zone or zone
         facts = Birthday(birth_date, zone, LONG_AGO, gifts[-1] if gifts else None)
-        missed = missed_days(look_back_days=3, looked_at=looked_at, at=at)
-        decision = due_birthday(facts, at=at, look_back_days=3, missed_days=missed)
+        decision = due_birthday(facts, at=at, look_back_days=3, looked_at=looked_at)
         looked_at = at
         if decision is None or decision.occasion in settled:
             continue
@@ -146,16 +163,15 @@ def test_every_birthday_is_settled_once_however_long_the_outages(
 ) -> None:
     """Each birthday between the first and the last tick has a verdict: greeted within the look-back, else too late."""
     start = dt.datetime(2025, 1, 1, tzinfo=UTC)
-    at = looked_at = start
+    at, looked_at = start, None
     settled: dict[dt.date, Verdict] = {}
     gift_at = None
     tick_days = []
     for gap in hours:
         at += dt.timedelta(hours=gap)
         tick_days.append(at.astimezone(zoneinfo.ZoneInfo(zone)).date())
-        missed = missed_days(look_back_days=3, looked_at=looked_at, at=at)
         decision = due_birthday(
-            Birthday(birth_date, zone, LONG_AGO, gift_at), at=at, look_back_days=3, missed_days=missed
+            Birthday(birth_date, zone, LONG_AGO, gift_at), at=at, look_back_days=3, looked_at=looked_at
         )
         looked_at = at
         if decision and decision.day not in settled:

@@ -152,6 +152,8 @@ def test_it_stands_up_heals_and_leaves_nothing_behind(start: Callable[[], Demo])
     assert facts == {"url": f"http://localhost:{demo.port}", **CREDENTIALS}
     assert (demo.home / "demo.json").stat().st_mode & 0o077 == 0
     demo.wait_until(demo.answers, 30)
+    second = manage(demo.home, "demo", port=demo.port + 1)
+    assert second.stderr.startswith(f"kantis: a demo already runs on {demo.home}: ")
     beside = manage(demo.home, "verify_ledger")
     assert beside.returncode == 0, beside.stderr
 

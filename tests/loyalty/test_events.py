@@ -100,7 +100,11 @@ def test_a_poisoned_event_leaves_a_failure_and_the_others_go_on(listener: Listen
     assert other.batches == [[1, 2, 3]]
     failure = EventFailure.objects.get()
     assert (failure.subscription, failure.event.facts["number"]) == ("tests.listener", 2)
-    assert (failure.status, failure.attempts, failure.due_at) == ("retrying", 1, AT + dt.timedelta(seconds=10))
+    assert (failure.status, failure.attempts, failure.due_at) == (
+        "retrying",
+        1,
+        AT + dt.timedelta(seconds=10),
+    )
     assert "cannot take [2]" in failure.error
     assert waiting() == 0
 
@@ -179,21 +183,23 @@ def test_old_events_are_pruned_but_not_those_that_somebody_must_look_at(listener
     assert sorted(Event.objects.values_list("facts__number", flat=True)) == [2, 3]
 
 
-def test_a_batch_costs_the_same_for_1_and_for_30_events(listener: Listener, django_assert_num_queries) -> None:
+def test_a_batch_costs_the_same_for_1_and_for_30_events(
+    listener: Listener, django_assert_num_queries
+) -> None:
     for count in (1, 30):
         announce(*range(count))
         with django_assert_num_queries(6):  # two savepoints and their releases, the claim, the mark
             dispatch.dispatch_batch(at=AT)
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_announcing_outside_a_transaction_is_refused() -> None:
     with pytest.raises(bus.NotInTransaction):
         bus.announce("test.happened", at=AT)
     assert not Event.objects.exists()
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_only_a_commit_wakes_the_dispatcher(monkeypatch: pytest.MonkeyPatch) -> None:
     wakes: list[bool] = []
     monkeypatch.setattr(waking, "wake", lambda: wakes.append(True))

@@ -17,7 +17,7 @@ from loyalty.events.models import Event, EventFailure
 from loyalty.events.tasks import dispatch_events
 from loyalty.partners.models import Partner
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 AT = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
 Subscribe = Callable[[bus.Handler], None]
 

@@ -117,7 +117,7 @@ def test_old_answers_are_forgotten(client: PartnerClient) -> None:
     assert idempotency.prune(before=clock.now() + dt.timedelta(seconds=1)) == 1
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_fifty_at_once_have_one_effect() -> None:
     client = partner_client()
     start = threading.Barrier(50)
@@ -142,7 +142,7 @@ def test_fifty_at_once_have_one_effect() -> None:
     assert IdempotencyKey.objects.count() == 1
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_while_the_first_one_runs_the_second_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
     client = partner_client()
     client.get("/api/v1/baskets")
@@ -169,7 +169,7 @@ def test_while_the_first_one_runs_the_second_is_told_so(monkeypatch: pytest.Monk
     assert made() == ["a"]
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_an_answer_kept_between_look_and_insert_wins(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first request commits between the second's snapshot and its lock: only the unique key notices."""
     client = partner_client()
@@ -187,7 +187,7 @@ def test_an_answer_kept_between_look_and_insert_wins(monkeypatch: pytest.MonkeyP
     assert made() == ["b"]
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_a_deadlock_never_reaches_the_client(monkeypatch: pytest.MonkeyPatch) -> None:
     trials = []
 
@@ -204,7 +204,7 @@ def test_a_deadlock_never_reaches_the_client(monkeypatch: pytest.MonkeyPatch) ->
     assert made() == ["a"]
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_other_troubles_of_the_database_are_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     trials = []
 

@@ -123,3 +123,7 @@ class TestOverHttp:
         assert (answer.status_code, answer.json()["code"]) == (405, "method-not-allowed")
         assert "POST" in answer["Allow"]
         assert partner_client().options("/api/v1/baskets").status_code == 405
+
+    def test_a_head_needs_what_the_get_needs(self) -> None:
+        assert partner_client(scopes=(Scope.MEMBERS_READ,)).head("/api/v1/baskets").status_code == 200
+        assert partner_client(scopes=(Scope.POINTS_READ,)).head("/api/v1/baskets").status_code == 403

@@ -46,7 +46,7 @@ def test_a_run_that_is_stopped_has_failed(stop: type[BaseException]) -> None:
     assert Run.objects.get().status == "failed"
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_a_broken_transaction_around_it_keeps_its_own_error() -> None:
     with pytest.raises(DatabaseError, match="nonsense"), transaction.atomic():  # noqa: SIM117
         with record.run("tests.work", at=AT), connection.cursor() as cursor:
@@ -54,7 +54,7 @@ def test_a_broken_transaction_around_it_keeps_its_own_error() -> None:
     assert not Run.objects.exists()
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_a_lost_connection_is_told_of_on_a_new_one() -> None:
     with pytest.raises(DatabaseError), record.run("tests.work", at=AT) as run:
         run.progress(done=5)

@@ -125,6 +125,17 @@ def test_the_language_changes_the_pages_at_once(portal: Client, member: Member) 
     assert '<html lang="sv"' in portal.get("/profile/").content.decode()
 
 
+def test_the_language_switch_is_kept_for_messages_too(portal: Client, member: Member) -> None:
+    response = portal.post("/language/", {"language": "fi", "next": "/card/"})
+    assert response["Location"] == "/card/"
+    member.refresh_from_db()
+    assert member.language == "fi"
+    assert '<html lang="fi"' in portal.get("/profile/").content.decode()
+    portal.post("/language/", {"language": "xx", "next": "/card/"})
+    member.refresh_from_db()
+    assert member.language == "fi"
+
+
 def test_the_theme_is_kept_in_the_browser(portal: Client) -> None:
     response = portal.post("/theme/", {"theme": "dark", "next": "/profile/places/"})
     assert response["Location"] == "/profile/places/"

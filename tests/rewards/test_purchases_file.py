@@ -30,9 +30,7 @@ def read(file: Path) -> list[Purchase | Refusal]:
 
 
 def refusals(file: Path) -> dict[int, str]:
-    return {
-        row.line: row.reason for item in read(file) if isinstance(item, Refusal) for row in item.rows
-    }
+    return {row.line: row.reason for item in read(file) if isinstance(item, Refusal) for row in item.rows}
 
 
 def test_adjacent_rows_make_one_purchase(tmp_path: Path) -> None:
@@ -96,7 +94,7 @@ BAD = {
     "line_total is not a number": BREAD.replace("2.50", "NaN"),
     "at most 2 decimals": BREAD.replace("2.50", "2.505"),
     "at most 3 decimals": BREAD.replace(",1,", ",0.0001,"),
-    "below a million million": BREAD.replace("2.50", "9" * 13),
+    "below ten thousand million": BREAD.replace("2.50", "9" * 13),
     "quantity is not a number": BREAD.replace(",1,", ",٣,"),
     "has a comma": BREAD.replace("2.50", '"2,50"'),
     "12 columns instead of 11": BREAD.replace("2.50", "2,50"),
@@ -129,8 +127,8 @@ def test_a_bad_row_takes_its_whole_purchase_along(tmp_path: Path) -> None:
     file = write(tmp_path, BREAD, MILK.replace("3.10", "x"), BREAD, LATER)
     assert refusals(file) == {
         2: "Refused together with line 3 of the same purchase.",
-        3: "line_total is not a number that can be taken ('x'): digits, a point and at most 2 decimals, below a "
-        "million million.",
+        3: "line_total is not a number that can be taken ('x'): digits, a point and at most 2 decimals, below ten "
+        "thousand million.",
         4: "Refused together with line 3 of the same purchase.",
     }
 

@@ -127,7 +127,7 @@ def test_expiry_leaves_a_row_a_run_and_changes_nothing_the_second_time() -> None
     assert Transfer.objects.filter(kind="expire").count() == 1
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_a_name_is_held_by_one_at_a_time() -> None:
     def from_elsewhere() -> bool:
         try:

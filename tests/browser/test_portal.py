@@ -1,0 +1,264 @@
+"""The portal in a real browser: accessible in both schemes, by keyboard, without scripts and without a network."""
+
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from members.consents import set_consent
+from members.models import Member
+from rewards import ledger
+from rewards.ledger import Grant, Why
+from rewards.models import Wallet
+from tests.factories.portal import DAY, NOW, PASSWORD, portal_member, purchases
+
+pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+VISITOR_PAGES = (
+    "/",
+    "/account/login/",
+    "/account/signup/",
+    "/account/password/reset/",
+    "/terms/",
+    "/privacy/",
+    "/offline/",
+)
+MEMBER_PAGES = (
+    *("/", "/activity/", "/card/", "/points/expiring/"),
+    *("/profile/", "/profile/details/", "/profile/places/", "/profile/consents/", "/profile/security/"),
+    *("/account/email/", "/account/password/change/", "/account/2fa/", "/account/2fa/webauthn/"),
+    *("/account/sessions/", "/account/logout/", "/account/reauthenticate/", "/nothing/"),
+)
+
+
+@pytest.fixture(autouse=True)
+def _quick_passwords(settings: Any) -> None:
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture
+def member() -> Member:
+    """Aino, with purchases, receipts, pending points and points taken back."""
+    aino = portal_member()
+    set_consent(member_id=aino.pk, purpose="purchase_lines", granted=True, source="portal", at=NOW)
+    purchases(aino, "1200.00", *["12.50"] * 26)
+    wallet = Wallet.objects.get(is_default=True).pk
+    why = Why(source="campaigns.message", occasion="test")
+    ledger.post_grants(
+        [Grant(aino.pk, wallet, 40, NOW, None, why, pending=True, available_at=NOW + 12 * DAY)], at=NOW
+    )
+    earned = aino.transfers.order_by("-occurred_at").filter(activity__isnull=False)[0]
+    ledger.reverse(transfer_id=earned.pk, points=3, why=Why(activity_id=earned.activity_id), at=NOW)
+    return aino
+
+
+def log_in(page: Any, url: str, email: str = "aino@example.com") -> None:
+    page.goto(url + "/account/login/")
+    page.fill("#id_login", email)
+    page.fill("#id_password", PASSWORD)
+    page.press("#id_password", "Enter")
+    page.wait_for_url(url + "/")
+
+
+def faults(page: Any) -> list[tuple[str, Any]]:
+    """What axe finds, and sideways scrolling."""
+    found = [
+        (each["id"], [node["target"] for node in each["nodes"]])
+        for each in Axe().run(page, options=RULES).response["violations"]
+    ]
+    wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    return [*found, *([("scrolls sideways", wide)] if wide > 0 else [])]
+
+
+def until(page: Any, expression: str) -> None:
+    """Wait for an expression to hold; playwright's own way evaluates a string, which our policy forbids."""
+    for _attempt in range(100):
+        if page.evaluate(expression):
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError(expression)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_page_is_accessible(
+    page: Any, viewport: dict[str, int], scheme: str, live_server: Any, member: Member
+) -> None:
+    page.set_viewport_size(viewport)
+    page.emulate_media(color_scheme=scheme)
+    found = {}
+    for path in VISITOR_PAGES:
+        page.goto(live_server.url + path)
+        found[f"visitor {path}"] = faults(page)
+    log_in(page, live_server.url)
+    for path in MEMBER_PAGES:
+        page.goto(live_server.url + path)
+        found[path] = faults(page)
+    assert {path: each for path, each in found.items() if each} == {}
+
+
+def test_filters_and_more_entries_are_announced_and_keep_the_focus(
+    page: Any, live_server: Any, member: Member
+) -> None:
+    log_in(page, live_server.url)
+    page.goto(live_server.url + "/activity/")
+    assert page.locator(".statement__item").count() == 20
+    page.locator("#more a").press("Enter")
+    until(page, "document.querySelectorAll('.statement__item').length > 20")
+    until(page, "document.querySelector('[data-live]').textContent !== ''")
+    assert page.evaluate("document.activeElement.className") == "entry__title"
+    page.locator("input[name=kind][value=earned]").check(force=True)
+    page.wait_for_url("**/activity/?kind=earned&period=")
+    assert page.evaluate("document.activeElement.value") == "earned"
+    page.go_back()
+    page.locator(".statement__item").nth(19).wait_for()
+    assert page.locator("input[name=kind][value='']").is_checked()
+
+
+def test_the_portal_works_without_scripts(browser: Any, live_server: Any, member: Member) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    log_in(page, live_server.url)
+    page.goto(live_server.url + "/activity/")
+    page.locator("#more a").click()
+    page.wait_for_load_state()
+    assert page.locator(".statement__item").count() == 8
+    page.locator("input[name=kind][value=adjusted]").check(force=True)
+    page.locator(".filters button").click()
+    page.wait_for_url("**/activity/?kind=adjusted&period=")
+    assert page.locator(".statement__item").count() == 1
+    page.goto(live_server.url + "/profile/consents/")
+    page.locator("input[name=consent-marketing-email]").check()
+    page.locator("main form button").click()
+    page.wait_for_load_state()
+    assert page.locator("input[name=consent-marketing-email]").is_checked()
+    context.close()
+
+
+def test_the_card_opens_without_a_network_and_leaves_with_the_log_out(
+    browser: Any, live_server: Any, member: Member
+) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    log_in(page, live_server.url)
+    page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+    until(page, "caches.match('/card/').then((found) => Boolean(found))")
+    context.set_offline(True)
+    page.goto(live_server.url + "/card/")
+    number = member.card_number
+    assert f"{number[:4]} {number[4:8]}" in page.locator(".membercard__number").inner_text()
+    assert page.locator("[data-offline]").is_visible()
+    assert (
+        page.evaluate("getComputedStyle(document.querySelector('.membercard')).borderTopLeftRadius") != "0px"
+    )
+    page.goto(live_server.url + "/activity/")
+    assert page.locator(".plainpage a[href='/card/']").is_visible()
+    context.set_offline(False)
+    page.goto(live_server.url + "/profile/")
+    page.locator("form[action='/account/logout/'] button").click()
+    page.wait_for_url(live_server.url + "/")
+    until(page, "caches.match('/card/').then((found) => !found)")
+    context.close()
+
+
+def test_the_main_way_is_walked_by_keyboard(page: Any, live_server: Any, member: Member) -> None:
+    log_in(page, live_server.url)
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.getAttribute('href')") == "/card/"
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/card/")
+
+
+def test_the_focus_is_never_hidden_under_a_bar(page: Any, live_server: Any, member: Member) -> None:
+    page.set_viewport_size({"width": 390, "height": 700})
+    log_in(page, live_server.url)
+    page.goto(live_server.url + "/profile/consents/")
+    hidden = []
+    for _step in range(40):
+        page.keyboard.press("Tab")
+        covered = page.evaluate(
+            """() => {
+                const focused = document.activeElement, box = focused.getBoundingClientRect();
+                if (focused === document.body || focused.closest('.tabs, .topbar, .skip') || !box.width) return "";
+                const top = document.querySelector('.topbar').getBoundingClientRect().bottom;
+                const bottom = document.querySelector('.tabs').getBoundingClientRect().top;
+                return box.bottom <= top || box.top >= bottom ? focused.outerHTML : "";
+            }"""
+        )
+        if covered:
+            hidden.append(covered)
+    assert hidden == []
+
+
+def confirm_it_is_me(page: Any) -> None:
+    """Give the password once more when the log-in's settings ask for it."""
+    if "/reauthenticate/" in page.url:
+        page.fill("#id_password", PASSWORD)
+        page.locator("form.form button[type=submit]").click()
+        page.wait_for_load_state()
+
+
+def test_a_passkey_is_added_and_signs_in(browser: Any, live_server: Any, member: Member) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    devices = context.new_cdp_session(page)
+    devices.send("WebAuthn.enable")
+    device = {
+        "protocol": "ctap2",
+        "transport": "internal",
+        "hasResidentKey": True,
+        "hasUserVerification": True,
+        "isUserVerified": True,
+        "automaticPresenceSimulation": True,
+    }
+    devices.send("WebAuthn.addVirtualAuthenticator", {"options": device})
+    log_in(page, live_server.url)
+    page.goto(live_server.url + "/account/2fa/webauthn/add/")
+    confirm_it_is_me(page)
+    page.check("#id_passwordless")
+    page.locator("#mfa_webauthn_add").click()
+    page.wait_for_url(lambda url: "/add/" not in url)
+    page.goto(live_server.url + "/account/2fa/webauthn/")
+    assert page.locator(".badge--brand").inner_text()
+    page.goto(live_server.url + "/account/logout/")
+    page.locator("main form button").click()
+    page.wait_for_url(live_server.url + "/")
+    page.goto(live_server.url + "/account/login/")
+    page.locator("#passkey_login").click()
+    page.wait_for_url(live_server.url + "/")
+    assert page.locator(".hero").is_visible()
+    context.close()
+
+
+def test_an_authenticator_app_is_set_up_and_asked_for(browser: Any, live_server: Any, member: Member) -> None:
+    from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_hotp_counters_from_time
+
+    def code(secret: str) -> str:
+        return format_hotp_value(hotp_value(secret, next(iter(yield_hotp_counters_from_time()))))
+
+    context = browser.new_context()
+    page = context.new_page()
+    log_in(page, live_server.url)
+    page.goto(live_server.url + "/account/2fa/totp/activate/")
+    confirm_it_is_me(page)
+    secret = page.locator("#authenticator_secret").input_value()
+    assert page.locator(".qrbox img").evaluate("image => image.naturalWidth") > 0
+    assert faults(page) == []
+    page.fill("#id_code", code(secret))
+    page.locator("form.form button[type=submit]").click()
+    page.wait_for_url("**/recovery-codes/**")
+    assert faults(page) == []
+    page.goto(live_server.url + "/account/logout/")
+    page.locator("main form button").click()
+    page.wait_for_url(live_server.url + "/")
+    page.goto(live_server.url + "/account/login/")
+    page.fill("#id_login", "aino@example.com")
+    page.fill("#id_password", PASSWORD)
+    page.press("#id_password", "Enter")
+    page.wait_for_url("**/2fa/authenticate/")
+    assert faults(page) == []
+    context.close()
