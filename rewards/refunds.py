@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 
 from loyalty.events import bus
 from members.activities import LineFacts, NewActivity
-from members.models import Activity
+from members.models import Activity, ActivityLine
 from rewards import facts, ledger, rules, terms
 from rewards.facts import Asked
 from rewards.ledger import Balance, Why
@@ -180,6 +180,11 @@ def _digest(activity_id: int, order: Order) -> bytes:
 def reported(activity: Activity) -> tuple[NewActivity, list[int]]:
     """A recorded activity as it was reported, and the row ids of its lines in order. One statement for the lines."""
     rows = list(activity.lines.select_related("product", "category").order_by("position"))
+    return as_reported(activity, rows), [row.pk for row in rows]
+
+
+def as_reported(activity: Activity, rows: Sequence[ActivityLine]) -> NewActivity:
+    """A recorded activity with these of its lines as it was reported; store, channel and lines have to be loaded."""
     lines = tuple(
         LineFacts(
             sku=row.product.sku if row.product else "",
@@ -191,7 +196,7 @@ def reported(activity: Activity) -> tuple[NewActivity, list[int]]:
         )
         for row in rows
     )
-    original = NewActivity(
+    return NewActivity(
         partner_id=activity.partner_id,
         member_id=activity.member_id,
         external_id=activity.external_id,
@@ -203,7 +208,6 @@ def reported(activity: Activity) -> tuple[NewActivity, list[int]]:
         channel=activity.channel.code if activity.channel else "",
         lines=lines,
     )
-    return original, [row.pk for row in rows]
 
 
 def _returns(activity_id: int) -> list[Return]:
