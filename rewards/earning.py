@@ -124,7 +124,8 @@ class _Batch:
         """Lock the members' accounts, then plan what each activity gives, in order."""
         self.books = ledger.lock(self.members, terms.kept().wallet_ids)
         moments = [Moment(item.member_id, item.occurred_at) for item, _answer in self.fresh]
-        self.standings, self.terms = tiers.standings(self.members, moments, at=self.at)
+        recording = [answer.id for _item, answer in self.fresh]
+        self.standings, self.terms = tiers.standings(self.members, moments, at=self.at, recording=recording)
         if not self.books.covers(self.terms.wallet_ids):
             self.books = ledger.lock(self.members, self.terms.wallet_ids)
         self.usage = Usage(self.terms, [item for item, _answer in self.fresh])
@@ -143,6 +144,7 @@ class _Batch:
             ledger.plan_grant(self.books, grant_of(verdict, item, self.terms, activity_id=answer.id))
             if verdict.rule.qualifying:
                 standing.fresh.append((item.occurred_at, verdict.granted))
+        standing.note_purchase(item, self.terms.base_currency)
         if granted:
             self.usage.rewarded(item)
         self.judgements.append((answer.id, level.tier_id, verdicts))

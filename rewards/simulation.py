@@ -49,6 +49,7 @@ def _would_be(new: NewActivity, *, at: dt.datetime) -> Outcome:
         ledger.plan_grant(books, grant_of(verdict, new, known, activity_id=None))
         if verdict.rule.qualifying:
             standing.fresh.append((new.occurred_at, verdict.granted))
+    standing.note_purchase(new, known.base_currency)
     moved = tiers.promotions({new.member_id: standing}, {new.member_id: 0} if granted else {}, known, at=at)
     code, names = known.tier_names[moved[0].to_tier_id if moved else standing.tier_id]
     return Outcome(
@@ -67,7 +68,7 @@ def _standing(new: NewActivity, *, at: dt.datetime) -> tuple[Standing, Terms]:
     if new.member_id == ANYBODY:
         known = terms.current()
         lowest = known.tiers_at(new.occurred_at).levels[0]
-        return Standing(lowest.tier_id, new.occurred_at, then={new.occurred_at: 0}), known
+        return Standing(lowest.tier_id, new.occurred_at), known
     found, known = tiers.standings([new.member_id], [Moment(new.member_id, new.occurred_at)], at=at)
     return found[new.member_id], known
 

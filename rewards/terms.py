@@ -4,7 +4,6 @@ Terms are revised by date, never edited in place, so a snapshot answers for ever
 counts the revisions: whoever revises calls :func:`revised`, and every process reads the new terms before its next use.
 """
 
-import bisect
 import datetime as dt
 from dataclasses import dataclass
 from decimal import Decimal
@@ -18,6 +17,21 @@ from loyalty.models import Programme
 from members.models import Tier
 from rewards import expiry
 from rewards.models import ExpiryPolicy, RuleRevision, TierTerms, Wallet
+from rewards.tier_rules import Level, TierRules
+
+__all__ = [
+    "Level",
+    "Policy",
+    "Rule",
+    "Terms",
+    "TierRules",
+    "current",
+    "forget",
+    "kept",
+    "revised",
+    "rule_of",
+    "tier_rules",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,41 +83,6 @@ class Rule:
 
     def in_force(self, at: dt.datetime) -> bool:
         return self.valid_from <= at and (self.valid_to is None or at < self.valid_to)
-
-
-@dataclass(frozen=True, slots=True)
-class Level:
-    """One tier under some terms: qualifying points it takes, multiplier it gives."""
-
-    tier_id: int
-    code: str
-    names: dict[str, str]
-    rank: int
-    threshold: int
-    multiplier: Decimal
-
-
-@dataclass(frozen=True)
-class TierRules:
-    """How tiers are reached from ``valid_from`` on. ``levels`` by ascending threshold; the first takes nothing."""
-
-    valid_from: dt.datetime
-    window: dt.timedelta
-    levels: tuple[Level, ...]
-
-    def due(self, qualifying: int) -> Level:
-        """The level that so many qualifying points within the window give."""
-        return self.levels[
-            bisect.bisect_right([level.threshold for level in self.levels], max(qualifying, 0)) - 1
-        ]
-
-    def after(self, level: Level) -> Level | None:
-        """The next level up, None at the top."""
-        return next((other for other in self.levels if other.threshold > level.threshold), None)
-
-    def level_of(self, tier_id: int) -> Level:
-        """The level of a tier; the lowest for a tier these terms do not know."""
-        return next((level for level in self.levels if level.tier_id == tier_id), self.levels[0])
 
 
 @dataclass(frozen=True)
@@ -208,8 +187,8 @@ def _load() -> Terms:
         time_zone=programme.time_zone,
         base_currency=programme.base_currency,
         default_wallet_id=Wallet.objects.values_list("pk", flat=True).get(is_default=True),
-        all_rules=tuple(_rule(revision) for revision in revisions),
-        tiers=tuple(_tier_rules(terms) for terms in TierTerms.objects.prefetch_related("levels__tier")),
+        all_rules=tuple(rule_of(revision) for revision in revisions),
+        tiers=tuple(tier_rules(terms) for terms in TierTerms.objects.prefetch_related("levels__tier")),
         policies={
             wallet_id: tuple(Policy(each.valid_from, each.months, each.rounding) for each in group)
             for wallet_id, group in groupby(policies, key=lambda policy: policy.wallet_id)
@@ -218,7 +197,9 @@ def _load() -> Terms:
     )
 
 
-def _rule(revision: RuleRevision) -> Rule:
+def rule_of(revision: RuleRevision) -> Rule:
+    """A revision, saved or not, ready to be judged by."""
+
     def parsed(data: object, subject: str) -> conditions.Condition | None:
         return conditions.parse(data, subject, check_choices=False) if data else None
 
@@ -255,11 +236,18 @@ def _rule(revision: RuleRevision) -> Rule:
     )
 
 
-def _tier_rules(terms: TierTerms) -> TierRules:
+def tier_rules(terms: TierTerms) -> TierRules:
+    """Tier terms, with their levels and tiers loaded, ready to be judged by."""
     levels = sorted(terms.levels.all(), key=lambda level: level.threshold)
     return TierRules(
         valid_from=terms.valid_from,
         window=dt.timedelta(days=terms.window_days),
+        basis=terms.basis,
+        window_kind=terms.window,
+        keep=terms.keep,
+        keep_length=terms.keep_length,
+        downgrade=terms.downgrade,
+        grace_days=terms.grace_days,
         levels=tuple(
             Level(
                 tier_id=level.tier_id,
@@ -268,6 +256,8 @@ def _tier_rules(terms: TierTerms) -> TierRules:
                 rank=level.tier.rank,
                 threshold=level.threshold,
                 multiplier=level.multiplier,
+                birthday_points=level.birthday_points,
+                benefits=tuple(level.benefits),
             )
             for level in levels
         ),

@@ -12,7 +12,7 @@ from members.models.activity import (
 from members.models.consent import Consent, ConsentChange
 from members.models.member import ExternalId, Member
 from members.models.signup import SignUp
-from members.models.tier import Tier, TierChange
+from members.models.tier import Tier, TierChange, TierHold
 from members.models.user import User
 
 __all__ = [
@@ -30,5 +30,6 @@ __all__ = [
     "Store",
     "Tier",
     "TierChange",
+    "TierHold",
     "User",
 ]

@@ -9,6 +9,7 @@ from rewards.models.rule import (
     OfferActivation,
     RuleBudget,
     RuleRevision,
+    TierDraft,
     TierLevel,
     TierTerms,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "RefundPolicy",
     "RuleBudget",
     "RuleRevision",
+    "TierDraft",
     "TierLevel",
     "TierTerms",
     "Transfer",

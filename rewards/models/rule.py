@@ -232,10 +232,70 @@ class RuleBudget(models.Model):
 
 
 class TierTerms(models.Model):
-    """How tiers are reached, from a date on: the window over which qualifying points count."""
+    """How tiers are reached, kept and lost, from a date on. Revised by new terms, never edited once in force."""
+
+    class Basis(models.TextChoices):
+        POINTS = "points", _("qualifying points")
+        SPEND = "spend", _("money spent, less refunds")
+        PURCHASES = "purchases", _("number of purchases")
+
+    class Window(models.TextChoices):
+        ROLLING = "rolling", _("the last so many days")
+        CALENDAR_YEAR = "calendar", _("the calendar year")
+        MEMBERSHIP_YEAR = "membership", _("the membership year")
+        LIFETIME = "lifetime", _("all time")
+
+    class Keep(models.TextChoices):
+        NONE = "none", _("as long as the amount in the window is enough")
+        DAYS = "days", _("for so many days after it was last reached")
+        CALENDAR_YEAR = "calendar", _("until the end of a calendar year")
+        MEMBERSHIP_YEAR = "membership", _("until the end of a membership year")
+
+    class Downgrade(models.TextChoices):
+        AT_ONCE = "at_once", _("at the next nightly review")
+        ONE_STEP = "one_step", _("one tier at a time")
+        PERIOD_END = "period_end", _("at the end of the year")
+        NEVER = "never", _("never")
 
     valid_from = models.DateTimeField(_("valid from"), unique=True)
+    basis = models.CharField(
+        _("tiers are reached by"),
+        max_length=10,
+        choices=Basis.choices,
+        default=Basis.POINTS,
+        db_default=Basis.POINTS,
+    )
+    window = models.CharField(
+        _("counted over"),
+        max_length=10,
+        choices=Window.choices,
+        default=Window.ROLLING,
+        db_default=Window.ROLLING,
+    )
     window_days = models.PositiveSmallIntegerField(_("window in days"), default=365)
+    keep = models.CharField(
+        _("a tier reached is kept"),
+        max_length=10,
+        choices=Keep.choices,
+        default=Keep.NONE,
+        db_default=Keep.NONE,
+    )
+    keep_length = models.PositiveSmallIntegerField(
+        _("kept for"),
+        default=0,
+        db_default=0,
+        help_text=_("Days; or years beyond the one it was reached in: 1 is the end of the next year."),
+    )
+    downgrade = models.CharField(
+        _("a tier is lost"),
+        max_length=10,
+        choices=Downgrade.choices,
+        default=Downgrade.AT_ONCE,
+        db_default=Downgrade.AT_ONCE,
+    )
+    grace_days = models.PositiveSmallIntegerField(
+        _("days of grace after the end of the year"), default=0, db_default=0
+    )
 
     class Meta:
         verbose_name = _("tier terms")
@@ -247,7 +307,7 @@ class TierTerms(models.Model):
 
 
 class TierLevel(models.Model):
-    """One tier under some terms: the qualifying points it takes and the multiplier it gives."""
+    """One tier under some terms: what it takes (points, money or purchases) and what it gives."""
 
     terms = models.ForeignKey(
         TierTerms, on_delete=models.PROTECT, related_name="levels", verbose_name=_("terms")
@@ -256,6 +316,15 @@ class TierLevel(models.Model):
     threshold = models.PositiveBigIntegerField(_("qualifying points"))
     multiplier = models.DecimalField(
         _("multiplier"), max_digits=5, decimal_places=2, default=1, validators=[MinValueValidator(1)]
+    )
+    birthday_points = models.PositiveIntegerField(
+        _("birthday points"), null=True, blank=True, help_text=_("Empty: as many as the campaign gives.")
+    )
+    benefits = models.JSONField(
+        _("further benefits"),
+        default=list,
+        blank=True,
+        help_text=_("Texts by language, as members read them on the tier page."),
     )
 
     class Meta:
@@ -269,3 +338,44 @@ class TierLevel(models.Model):
 
     def __str__(self) -> str:
         return f"#{self.pk}"
+
+
+class TierDraft(models.Model):
+    """Tier terms being prepared: who would move is shown first; publishing makes them terms and moves the members.
+
+    ``content`` is what :class:`rewards.tier_drafts.NewTerms` reads and writes. ``preview`` holds who would move, as of
+    ``previewed_at``.
+    """
+
+    class Status(models.TextChoices):
+        DRAFT = "draft", _("draft")
+        PUBLISHED = "published", _("published, members not yet moved")
+        MOVED = "moved", _("published, members moved")
+
+    name = models.CharField(_("name"), max_length=100)
+    status = models.CharField(_("status"), max_length=10, choices=Status.choices, default=Status.DRAFT)
+    content = models.JSONField(_("content"), default=dict)
+    valid_from = models.DateTimeField(
+        _("valid from"), null=True, blank=True, help_text=_("Empty: from the moment it is published.")
+    )
+    preview = models.JSONField(_("who would move"), null=True, blank=True)
+    previewed_at = models.DateTimeField(_("looked ahead at"), null=True, blank=True)
+    terms = models.OneToOneField(
+        TierTerms,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="draft",
+        verbose_name=_("terms"),
+    )
+    run_id = models.BigIntegerField(_("run"), null=True, blank=True, editable=False)
+
+    history = staff_history()
+
+    class Meta:
+        verbose_name = _("draft of tier terms")
+        verbose_name_plural = _("drafts of tier terms")
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return self.name
