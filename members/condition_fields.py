@@ -4,7 +4,7 @@ from django.conf import settings
 from django.utils.dates import WEEKDAYS as WEEKDAY_NAMES
 from django.utils.translation import gettext_lazy as _
 
-from loyalty.conditions import Field, FieldType, Measure, Relation, subject
+from loyalty.conditions import Field, FieldType, Measure, Op, Relation, subject
 from members.models import ActivityKind, Member, Tier
 
 WEEKDAYS = [(str(number + 1), name) for number, name in WEEKDAY_NAMES.items()]
@@ -38,6 +38,17 @@ def register() -> None:
         Field("channel", FieldType.TEXT, _("channel"), orm="channel__code"),
         Field("occurred_at", FieldType.DATETIME, _("time of the activity"), orm="occurred_at"),
         Field("tier", FieldType.CHOICE, _("tier held before"), choices=tiers),
+        Field(
+            "tier_reached",
+            FieldType.TEXT_LIST,
+            _("tier held before (or higher)"),
+            choices=tiers,
+            op_labels={Op.CONTAINS: _("is at least")},
+            phrases={
+                "contains": _("tier held before is %(value)s or higher"),
+                "not contains": _("tier held before is below %(value)s"),
+            },
+        ),
         Field("weekday", FieldType.CHOICE, _("weekday in the store"), choices=WEEKDAYS),
         Field("hour", FieldType.INTEGER, _("hour in the store (0 to 23)")),
         Field("purchase_number", FieldType.INTEGER, _("number of the purchase (1 for the first)")),

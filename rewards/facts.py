@@ -42,6 +42,10 @@ def gather(asked: Sequence[Asked], *, terms: Terms) -> list[Mapping[str, Any]]:
         members = _members({each.activity.member_id for each in asked})
         for each, facts in zip(asked, found, strict=True):
             facts["member"] = member_facts(members.get(each.activity.member_id), each.activity.occurred_at)
+    if "tier_reached" in names:
+        for each, facts in zip(asked, found, strict=True):
+            levels = terms.tiers_at(each.activity.occurred_at).levels
+            facts["ladder"] = tuple(level.code for level in levels)
     if names & _HISTORY:
         for facts, (number, last_at), each in zip(found, _history(asked), asked, strict=True):
             facts["purchase_number"] = number if each.activity.kind == "purchase" else None

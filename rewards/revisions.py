@@ -5,42 +5,31 @@ after the other, and ends by telling every process to read the terms again.
 """
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
-from typing import Any
 
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Max, Q
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
 from rewards import terms
 from rewards.models import EarningRule, ExpiryPolicy, RuleRevision, TierLevel, TierTerms, Transfer, Wallet
+from rewards.rule_terms import RevisionRefused, RuleTerms, check
 
-
-class RevisionRefused(Exception):
-    """These terms cannot be put in force so; the message says why. ``field`` is what to mend."""
-
-    def __init__(self, field: str, message: str) -> None:
-        super().__init__(message)
-        self.field = field
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RuleTerms:
-    """What a rule is to give. ``amount`` in the base currency; ``conditions`` in the form of ``loyalty.conditions``."""
-
-    wallet_id: int
-    effect: str
-    points: int = 1
-    amount: Decimal | None = None
-    qualifying: bool = False
-    pending_days: int = 0
-    priority: int = 0
-    conditions: Mapping[str, Any]
+__all__ = [
+    "NewLevel",
+    "RevisionRefused",
+    "RuleTerms",
+    "end_rule",
+    "revise_expiry",
+    "revise_rule",
+    "revise_tiers",
+    "withdraw_rule_revision",
+]
 
 
 def revise_rule(
@@ -53,8 +42,8 @@ def revise_rule(
 ) -> RuleRevision:
     """Make the rule's next revision, in force from ``valid_from`` (default: now), and end the one before it there.
 
-    Raises RevisionRefused for a date in the past (purchases of that time were judged already), before the start of a
-    revision that still waits, or an end before the start.
+    Raises RevisionRefused for terms that cannot be (see ``rewards.rule_terms.check``), a date in the past (purchases of
+    that time were judged already), before the start of a revision that still waits, or an end before the start.
     """
     with transaction.atomic():
         rule = EarningRule.objects.select_for_update().get(pk=rule_id)
@@ -62,6 +51,7 @@ def revise_rule(
         start = _start(valid_from, at=at, latest=latest.valid_from if latest else None)
         if valid_to is not None and valid_to <= start:
             raise RevisionRefused("valid_to", _("It would end before it begins."))
+        check(rule_terms, rule_id=rule_id, start=start)
         if latest is not None and (latest.valid_to is None or latest.valid_to > start):
             latest.valid_to = start
             latest.save(update_fields=["valid_to"])
@@ -70,14 +60,7 @@ def revise_rule(
             number=(latest.number if latest else 0) + 1,
             valid_from=start,
             valid_to=valid_to,
-            wallet_id=rule_terms.wallet_id,
-            effect=rule_terms.effect,
-            points=rule_terms.points,
-            amount=rule_terms.amount if rule_terms.effect == RuleRevision.Effect.PER_AMOUNT else None,
-            qualifying=rule_terms.qualifying,
-            pending_days=rule_terms.pending_days,
-            priority=rule_terms.priority,
-            conditions=dict(rule_terms.conditions),
+            **rule_terms.columns(),
         )
         terms.revised()
         return revision
@@ -89,7 +72,8 @@ def end_rule(*, rule_id: int, at: dt.datetime) -> bool:
         EarningRule.objects.select_for_update().get(pk=rule_id)
         if RuleRevision.objects.filter(rule_id=rule_id, valid_from__gt=at).exists():
             raise RevisionRefused("valid_from", _("A revision waits to begin. Withdraw it first."))
-        ended = RuleRevision.objects.filter(rule_id=rule_id, valid_to=None).update(valid_to=at)
+        running = RuleRevision.objects.filter(Q(valid_to=None) | Q(valid_to__gt=at), rule_id=rule_id)
+        ended = running.update(valid_to=at)
         terms.revised()
         return bool(ended)
 
