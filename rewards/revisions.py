@@ -4,6 +4,7 @@ The admin calls these functions. Each runs under the lock of what it revises, so
 after the other, and ends by telling every process to read the terms again.
 """
 
+import dataclasses
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from django.utils.formats import date_format
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
+from members.models import Tier
 from rewards import terms
 from rewards.models import EarningRule, ExpiryPolicy, RuleRevision, TierLevel, TierTerms, Transfer, Wallet
 from rewards.rule_terms import RevisionRefused, RuleTerms, check
@@ -97,21 +99,43 @@ def withdraw_rule_revision(*, revision_id: int, at: dt.datetime) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewLevel:
-    """What one tier takes (qualifying points within the window) and gives (the multiplier)."""
+    """What one tier takes (points, money or purchases that count) and what it gives."""
 
     tier_id: int
     threshold: int
     multiplier: Decimal
+    birthday_points: int | None = None
+    benefits: Sequence[Mapping[str, str]] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TierPolicy:
+    """How tiers are reached, kept and lost; the default is what a new programme begins with."""
+
+    basis: str = TierTerms.Basis.POINTS
+    window: str = TierTerms.Window.ROLLING
+    window_days: int = 365
+    keep: str = TierTerms.Keep.NONE
+    keep_length: int = 0
+    downgrade: str = TierTerms.Downgrade.AT_ONCE
+    grace_days: int = 0
 
 
 def revise_tiers(
-    *, window_days: int, levels: Sequence[NewLevel], at: dt.datetime, valid_from: dt.datetime | None = None
+    *,
+    levels: Sequence[NewLevel],
+    at: dt.datetime,
+    window_days: int = 365,
+    valid_from: dt.datetime | None = None,
+    policy: TierPolicy | None = None,
 ) -> TierTerms:
-    """Put new tier terms in force from ``valid_from`` on (default: now). ``levels`` stand in the order of the ranks.
+    """Put new tier terms in force from ``valid_from`` on (default: now). ``levels`` stand in ascending order.
 
-    Raises RevisionRefused unless the first level takes nothing, thresholds ascend and multipliers do not fall below 1,
-    or for a date in the past or before terms that still wait.
+    ``policy`` says how tiers are reached, kept and lost (without it: by qualifying points of ``window_days``). The
+    tiers' ranks follow the order. Raises RevisionRefused unless the first level takes nothing, thresholds ascend and
+    multipliers do not fall below 1, or for a date in the past or before terms that still wait.
     """
+    policy = policy or TierPolicy(window_days=window_days)
     thresholds = [level.threshold for level in levels]
     if not levels or thresholds[0] != 0:
         raise RevisionRefused("threshold", _("The lowest tier has to take 0 points."))
@@ -123,16 +147,36 @@ def revise_tiers(
         Wallet.objects.select_for_update().get(is_default=True)  # one revision of the programme at a time
         latest = TierTerms.objects.aggregate(latest=Max("valid_from"))["latest"]
         new = TierTerms.objects.create(
-            valid_from=_start(valid_from, at=at, latest=latest), window_days=window_days
+            valid_from=_start(valid_from, at=at, latest=latest), **dataclasses.asdict(policy)
         )
         TierLevel.objects.bulk_create(
             TierLevel(
-                terms=new, tier_id=level.tier_id, threshold=level.threshold, multiplier=level.multiplier
+                terms=new,
+                tier_id=level.tier_id,
+                threshold=level.threshold,
+                multiplier=level.multiplier,
+                birthday_points=level.birthday_points,
+                benefits=[dict(texts) for texts in level.benefits],
             )
             for level in levels
         )
+        _rank([level.tier_id for level in levels])
         terms.revised()
         return new
+
+
+def _rank(tier_ids: Sequence[int]) -> None:
+    """Let the tiers' ranks follow their order under the newest terms; tiers not offered come after them, in theirs."""
+    tiers = list(Tier.objects.select_for_update().order_by("rank"))
+    place = {tier_id: number for number, tier_id in enumerate(tier_ids)}
+    ordered = sorted(tiers, key=lambda tier: (place.get(tier.pk, len(place)), tier.rank))
+    if all(tier.rank == rank for rank, tier in enumerate(ordered)):
+        return
+    beyond = max(tier.rank for tier in tiers) + 1
+    for start in (beyond, 0):  # ranks are unique at every moment: first all out of the way, then each to its place
+        for rank, tier in enumerate(ordered, start=start):
+            tier.rank = rank
+            tier.save(update_fields=["rank"])
 
 
 def revise_expiry(
