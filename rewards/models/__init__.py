@@ -1,5 +1,6 @@
 """Points: the ledger and the terms (rules, tiers, expiry) under which it grants."""
 
+from rewards.models.backtest import Backtest, Draft
 from rewards.models.judgement import Judgement
 from rewards.models.ledger import Account, Allocation, Lot, Transfer, Wallet
 from rewards.models.refund import Refund, RefundLine, RefundPolicy
@@ -17,6 +18,8 @@ from rewards.models.rule import (
 __all__ = [
     "Account",
     "Allocation",
+    "Backtest",
+    "Draft",
     "EarningRule",
     "ExpiryPolicy",
     "Judgement",
