@@ -37,6 +37,7 @@ from members.models import Activity, Member
 from members.serializers import Addition, show_with_members, tier_answer
 from rewards import terms
 from rewards.earning import Outcome, reasons_of, record_and_reward, record_and_reward_many
+from rewards.explanations import explain_many
 from rewards.models import Account, Transfer
 from rewards.queries import REASONS, balance_of, change_of, reason_text
 from rewards.serializers import (
@@ -51,6 +52,7 @@ from rewards.serializers import (
     SimulationSerializer,
     StatementRowSerializer,
     TiersSerializer,
+    explanation_answers,
     new_activity,
     outcome_answer,
     points_answer,
@@ -243,8 +245,9 @@ class ActivityView(SpeakingView):
 
 
 def _activity_answer(activity: Activity) -> dict[str, Any]:
-    """An activity with its lines and the points it gave; two statements more."""
+    """An activity with its lines, the points it gave, and why; as many statements for any number of lines."""
     reasons = reasons_of([activity.pk]).get(activity.pk, ())
+    lines = list(activity.lines.select_related("product", "category").order_by("position"))
     return {
         "id": str(activity.public_id),
         "external_id": activity.external_id,
@@ -261,13 +264,15 @@ def _activity_answer(activity: Activity) -> dict[str, Any]:
                 "sku": line.product.sku if line.product else "",
                 "category": line.category.name if line.category else "",
                 "department": line.category.department if line.category else "",
+                "brand": line.product.brand if line.product else "",
                 "quantity": str(line.quantity),
                 "total": str(line.total),
             }
-            for line in activity.lines.select_related("product", "category").order_by("position")
+            for line in lines
         ],
         "points": points_answer(reasons),
         "reasons": reason_answers(reasons),
+        "explanation": explanation_answers(explain_many([activity], {activity.pk: lines})[activity.pk]),
     }
 
 

@@ -122,6 +122,10 @@ def _refund(
     staff_id: int | None,
 ) -> RefundOutcome:
     activity = Activity.objects.select_related("store", "channel").get(pk=activity_id)
+    if (
+        occurred_at < activity.occurred_at and occurred_at != at
+    ):  # "now" may lag behind a till whose clock is fast
+        raise RefundRefused("occurred_at", _("This lies before the purchase."))
     known = terms.current()
     ledger.lock([activity.member_id], known.wallet_ids)
     digest = _digest(activity_id, order)

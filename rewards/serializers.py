@@ -5,7 +5,7 @@ A till's purchase passes ``NewActivitySerializer`` on the hottest way of the hou
 """
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -21,6 +21,7 @@ from members.activities import LineFacts, NewActivity
 from members.kinds import active_kinds
 from members.serializers import MemberReferenceSerializer, TextField, TierSerializer, tier_answer
 from rewards.earning import Outcome, Reason
+from rewards.explanations import OUTCOMES, Explanation
 from rewards.models import Transfer
 
 PURCHASE = "purchase"
@@ -69,6 +70,7 @@ class LineSerializer(serializers.Serializer[Any]):
     sku = TextField(default="", max_length=100)
     category = TextField(default="", max_length=100)
     department = TextField(default="", max_length=100)
+    brand = TextField(default="", max_length=100)
     quantity = serializers.DecimalField(default=Decimal(1), max_digits=9, decimal_places=3, min_value=NOTHING)
     total = serializers.DecimalField(max_digits=12, decimal_places=2, min_value=NOTHING)
 
@@ -237,6 +239,7 @@ class StoredLineSerializer(serializers.Serializer[Any]):
     sku = serializers.CharField(allow_blank=True)
     category = serializers.CharField(allow_blank=True)
     department = serializers.CharField(allow_blank=True)
+    brand = serializers.CharField(allow_blank=True)
     quantity = serializers.DecimalField(max_digits=12, decimal_places=3)
     total = serializers.DecimalField(max_digits=14, decimal_places=2)
 
@@ -245,8 +248,22 @@ class ActivityMemberSerializer(serializers.Serializer[Any]):
     id = serializers.UUIDField()
 
 
+class ExplanationSerializer(serializers.Serializer[Any]):
+    """What one rule in force at the activity's time gave, or why it gave nothing."""
+
+    rule = serializers.CharField()
+    name = serializers.CharField()
+    revision = serializers.IntegerField(help_text="Which revision of the rule was judged by.")
+    points = serializers.IntegerField()
+    pending = serializers.BooleanField(help_text="Whether the points had to wait.")
+    outcome = serializers.ChoiceField(
+        choices=[(code, code) for code in OUTCOMES], help_text="`given`, or what kept (part of) it back."
+    )
+    text = serializers.CharField(help_text="A sentence in the language asked for.")
+
+
 class ActivitySerializer(serializers.Serializer[Any]):
-    """One of your own activities with the points that it gave."""
+    """One of your own activities with the points that it gave, and why."""
 
     id = serializers.UUIDField()
     external_id = serializers.CharField()
@@ -261,6 +278,7 @@ class ActivitySerializer(serializers.Serializer[Any]):
     lines = StoredLineSerializer(many=True)
     points = PointsSerializer()
     reasons = ReasonSerializer(many=True)
+    explanation = ExplanationSerializer(many=True)
 
 
 class ExpiringSerializer(serializers.Serializer[Any]):
@@ -326,6 +344,21 @@ def reason_answers(reasons: tuple[Reason, ...]) -> list[dict[str, Any]]:
             "text": in_language(reason.names, language),
         }
         for reason in reasons
+    ]
+
+
+def explanation_answers(explanations: Sequence[Explanation]) -> list[dict[str, Any]]:
+    return [
+        {
+            "rule": each.rule,
+            "name": each.name,
+            "revision": each.revision,
+            "points": each.points,
+            "pending": each.pending,
+            "outcome": each.outcome,
+            "text": each.text,
+        }
+        for each in explanations
     ]
 
 

@@ -64,6 +64,22 @@ def test_real_answers_fit_the_schema(schema: dict[str, Any], till: Till, other: 
     id_ = recorded.json()["id"]
     check(schema, "activities/{public_id}", "get", till.get(f"activities/{id_}"))
     check(schema, "activities/{public_id}", "get", other.get(f"activities/{id_}"))
+    refunds = f"activities/{id_}/refunds"
+    for body in (
+        {"external_id": "f-1", "amount": "5.00"},
+        {"external_id": "f-1", "all": True},
+        {"amount": "x"},
+    ):
+        check(schema, "activities/{public_id}/refunds", "post", till.post(refunds, body))
+    check(schema, "activities/{public_id}/refunds", "get", till.get(refunds))
+    for settle in ("confirm", "cancel"):
+        check(
+            schema, f"activities/{{public_id}}/{settle}", "post", till.post(f"activities/{id_}/{settle}", {})
+        )
+    offers = f"members/{aino.public_id}/offers"
+    check(schema, "members/{public_id}/offers", "get", till.get(offers))
+    for body in ({"offer": "none"}, {}):
+        check(schema, "members/{public_id}/offers/activate", "post", till.post(f"{offers}/activate", body))
     check(schema, "members", "post", till.post("members", {"external_id": "c-2"}))
     check(
         schema, "members", "post", till.post("members", {"external_id": "c-3", "email": "aino@example.com"})
