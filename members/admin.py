@@ -369,9 +369,9 @@ class TierAdmin(NamedAdmin):
 
 @admin.register(ActivityKind)
 class ActivityKindAdmin(NamedAdmin):
-    list_display = ("name", "code", "is_active")
+    list_display = ("name", "code", "rewarded_per_day", "is_active")
     list_filter = ("is_active",)
-    fields = ("code", "names", "is_active")
+    fields = ("code", "names", "rewarded_per_day", "is_active")
 
 
 class SeenAdmin(KantisAdmin):
@@ -391,7 +391,7 @@ class StoreAdmin(SeenAdmin):
     list_select_related = ("partner",)
     search_fields = ("code", "name")
     readonly_fields = ("partner", "code")
-    fields = ("partner", "code", "name")
+    fields = ("partner", "code", "name", "time_zone")
 
 
 @admin.register(SalesChannel)

@@ -23,13 +23,13 @@ from members.admin import member_link, signed
 from members.admin_scoped import MemberScopedAdmin
 from members.models import Member
 from members.search import search
-from rewards import admin_adjust, admin_terms
+from rewards import admin_adjust, admin_rules, admin_terms, ledger, terms
 from rewards.models import Account, Allocation, Lot, Transfer, Wallet
 from rewards.models.ledger import AccountKind
 from rewards.queries import balance_of, change_of, reason_text, tier_progress
 from rewards.wording import number
 
-__all__ = ["admin_terms"]
+__all__ = ["admin_rules", "admin_terms"]
 
 Kind = Transfer.Kind
 _REASON = ("from_account", "to_account", "rule_revision__rule", "staff")
@@ -281,14 +281,18 @@ class AccountAdmin(OfMemberAdmin):
 
 @admin.register(Wallet)
 class WalletAdmin(KantisAdmin):
-    """Kinds of points; staff may name them."""
+    """Kinds of points. Staff open new ones and name them; one is the default and stays it."""
 
     list_display = ("name", "code", "is_default")
     fields = ("code", "names", "is_default")
-    readonly_fields = ("code", "is_default")
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return ("code", "is_default") if obj else ("is_default",)
+
+    def save_model(self, request: HttpRequest, obj: Wallet, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        ledger.open_wallet(obj.pk)
+        terms.revised()
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
