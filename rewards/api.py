@@ -30,16 +30,17 @@ from loyalty.api.problems import (
 )
 from loyalty.api.schema import ProblemSerializer
 from loyalty.partners.models import Partner, Scope
+from loyalty.translated import in_language
 from members.activities import ActivityConflict, NewActivity
 from members.api import seen_member, unknown_member
 from members.identification import UnknownMember, find_member_id, find_member_ids
-from members.models import Activity, Member
+from members.models import Activity, Member, Tier
 from members.serializers import Addition, show_with_members, tier_answer
 from rewards import terms
 from rewards.earning import Outcome, reasons_of, record_and_reward, record_and_reward_many
 from rewards.explanations import explain_many
 from rewards.models import Account, Transfer
-from rewards.queries import REASONS, balance_of, change_of, reason_text
+from rewards.queries import REASONS, TierProgress, balance_of, change_of, reason_text, tier_progress
 from rewards.serializers import (
     ActivitySerializer,
     BalanceDetailSerializer,
@@ -289,7 +290,8 @@ class BalanceView(SpeakingView):
     )
     def get(self, request: Request, public_id: uuid.UUID) -> Response:
         member = seen_member(public_id, request.auth.partner)
-        balance = balance_of(member, clock.now())
+        at = clock.now()
+        balance = balance_of(member, at)
         return Response(
             {
                 "available": balance.available,
@@ -299,8 +301,28 @@ class BalanceView(SpeakingView):
                     {"points": each.points, "expires_at": each.expires_at} for each in balance.expiring
                 ],
                 "tier": tier_answer(member.tier.code, member.tier.names),
+                "tier_progress": _progress_answer(tier_progress(member, at)),
             }
         )
+
+
+def _progress_answer(found: TierProgress) -> dict[str, Any]:
+    """How far the next tier is, and where the tier is heading."""
+
+    def tier(of: Tier | None) -> dict[str, str] | None:
+        return tier_answer(of.code, of.names) if of else None
+
+    return {
+        "basis": found.basis,
+        "amount": found.points,
+        "next": tier(found.next),
+        "threshold": found.threshold if found.next else None,
+        "missing": found.missing if found.next else None,
+        "next_on": found.next_on,
+        "after_review": tier(found.after_review),
+        "lasts_until": found.lasts_until,
+        "falls_to": tier(found.falls_to),
+    }
 
 
 class StatementView(SpeakingView, GenericAPIView[Transfer]):
@@ -376,10 +398,14 @@ class TiersView(SpeakingView):
                         "rank": level.rank,
                         "threshold": level.threshold,
                         "multiplier": str(level.multiplier),
+                        "birthday_points": level.birthday_points,
+                        "benefits": [in_language(texts) for texts in level.benefits],
                     }
                     for level in present.levels
                 ],
                 "window_days": present.window.days,
+                "basis": present.basis,
+                "window": present.window_kind,
             }
         )
 

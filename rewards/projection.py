@@ -39,13 +39,15 @@ SHORTEST_PACE_DAYS = 14
 class Projection:
     """Where the tier is heading if things go on as they did.
 
-    ``pace`` is the amount a day over the last 90 days. ``next_on`` is the day on which the next tier is reached at this
+    ``amount`` is what is in the window today, ``counts`` what counts (more where an earlier tier is still kept), and
+    ``pace`` the amount a day over the last 90 days. ``next_on`` is the day on which the next tier is reached at this
     pace, None without one or beyond two years. ``after_review`` is what the next review makes of the member if nothing
     happens before; ``lasts_until`` the last day on which the present tier is safe then (None: no end in sight), and
     ``falls_to`` what follows it.
     """
 
     amount: Amount
+    counts: Amount
     pace: float
     next_on: dt.date | None
     reviewed_at: dt.datetime
@@ -69,11 +71,15 @@ class Course:
         """What counts at a moment if nothing happens before."""
         return highest(look(self.rules, at, self.calendar), self.entries)
 
-    def within_window(self, at: dt.datetime, pace: float, since: dt.datetime) -> float:
-        """The amount in the window that ends at ``at`` if the member goes on at ``pace`` from ``since``."""
+    def within_window(self, at: dt.datetime) -> Amount:
+        """What is in the window that ends at a moment, of what there is today."""
         start = self._window_start(at)
-        known = sum(entry.value for entry in self.entries if start < entry.at <= at)
-        return float(known) + pace * max(0.0, (at - max(since, start)) / dt.timedelta(days=1))
+        return sum(entry.value for entry in self.entries if start < entry.at <= at)
+
+    def at_pace(self, at: dt.datetime, pace: float, since: dt.datetime) -> float:
+        """The amount in the window that ends at a moment if the member goes on at ``pace`` from ``since``."""
+        days = (at - max(since, self._window_start(at))) / dt.timedelta(days=1)
+        return float(self.within_window(at)) + pace * max(0.0, days)
 
     def _window_start(self, at: dt.datetime) -> dt.datetime:
         if self.rules.window_kind == Window.LIFETIME:
@@ -98,13 +104,15 @@ def project(member: Member, *, at: dt.datetime) -> Projection:
     rules, calendar = course.rules, course.calendar
     mine = rules.level_of(member.tier_id)
     amount = course.amount(at)
+    within = course.within_window(at)
     pace = _pace(course, member, at)
     tonight = calendar.start_of(calendar.day(at) + dt.timedelta(days=1))
     falls_on = _falls_on(course, mine, at)
     return Projection(
-        amount=amount,
+        amount=within,
+        counts=amount,
         pace=pace,
-        next_on=_next_on(course, mine, amount, pace, at),
+        next_on=_next_on(course, mine, pace, at),
         reviewed_at=tonight,
         after_review=course.judged(tonight).level,
         lasts_until=falls_on - dt.timedelta(days=1) if falls_on else None,
@@ -142,7 +150,7 @@ def _pace(course: Course, member: Member, at: dt.datetime) -> float:
     return float(sum(entry.value for entry in course.entries if entry.at > since)) / days
 
 
-def _next_on(course: Course, mine: Level, amount: Amount, pace: float, at: dt.datetime) -> dt.date | None:
+def _next_on(course: Course, mine: Level, pace: float, at: dt.datetime) -> dt.date | None:
     """The first day at whose end the pace has led to the next tier."""
     goal = course.rules.after(mine)
     locked = course.held.hold is not None and course.held.hold.locks
@@ -154,7 +162,7 @@ def _next_on(course: Course, mine: Level, amount: Amount, pace: float, at: dt.da
         end = course.calendar.start_of(day + dt.timedelta(days=1)) - dt.timedelta(microseconds=1)
         if locked and course.hold_until is not None and end < course.hold_until:
             continue
-        if course.within_window(end, pace, at) >= goal.threshold:
+        if course.at_pace(end, pace, at) >= goal.threshold:
             return day
     return None
 

@@ -22,7 +22,7 @@ from members.kinds import active_kinds
 from members.serializers import MemberReferenceSerializer, TextField, TierSerializer, tier_answer
 from rewards.earning import Outcome, Reason
 from rewards.explanations import OUTCOMES, Explanation
-from rewards.models import Transfer
+from rewards.models import TierTerms, Transfer
 
 PURCHASE = "purchase"
 MAX_LINES = 2000
@@ -286,11 +286,32 @@ class ExpiringSerializer(serializers.Serializer[Any]):
     expires_at = serializers.DateTimeField()
 
 
+class TierProgressSerializer(serializers.Serializer[Any]):
+    """How far the next tier is, and where the tier is heading. Nulls at the top, or where nothing can be foreseen."""
+
+    basis = serializers.ChoiceField(choices=TierTerms.Basis.choices)
+    amount = serializers.IntegerField(
+        help_text="What is in the window: points, money or purchases, by the basis."
+    )
+    next = TierSerializer(allow_null=True)
+    threshold = serializers.IntegerField(allow_null=True)
+    missing = serializers.IntegerField(allow_null=True)
+    next_on = serializers.DateField(
+        allow_null=True, help_text="When the next tier is reached at the pace of the last 90 days."
+    )
+    after_review = TierSerializer(help_text="What the next nightly review makes of the member.")
+    lasts_until = serializers.DateField(
+        allow_null=True, help_text="The last day on which the tier is safe if nothing more happens."
+    )
+    falls_to = TierSerializer(allow_null=True)
+
+
 class BalanceDetailSerializer(BalanceSerializer):
     """What a member has, and what of it expires when (soonest first)."""
 
     expiring = ExpiringSerializer(many=True)
     tier = TierSerializer()
+    tier_progress = TierProgressSerializer()
 
 
 class StatementActivitySerializer(serializers.Serializer[Any]):
@@ -325,13 +346,17 @@ class TierTermsSerializer(TierSerializer):
     rank = serializers.IntegerField(help_text="0 is the lowest.")
     threshold = serializers.IntegerField(help_text="Qualifying points within the window that reach it.")
     multiplier = serializers.DecimalField(max_digits=5, decimal_places=2)
+    birthday_points = serializers.IntegerField(allow_null=True)
+    benefits = serializers.ListField(child=serializers.CharField(), help_text="Further benefits, in words.")
 
 
 class TiersSerializer(serializers.Serializer[Any]):
     """All tiers, lowest first."""
 
     results = TierTermsSerializer(many=True)
-    window_days = serializers.IntegerField(help_text="How many days qualifying points count.")
+    window_days = serializers.IntegerField(help_text="How many days count, where the window is rolling.")
+    basis = serializers.ChoiceField(choices=TierTerms.Basis.choices)
+    window = serializers.ChoiceField(choices=TierTerms.Window.choices)
 
 
 def reason_answers(reasons: tuple[Reason, ...]) -> list[dict[str, Any]]:
