@@ -36,6 +36,8 @@ GROUPS: list[tuple[Any, list[tuple[str, str, Any]]]] = [
             ("members.Tier", "label", _("Names of the tiers")),
             ("rewards.ExpiryPolicy", "hourglass_bottom", None),
             ("rewards.Wallet", "wallet", None),
+            ("rewards.Draft", "edit_note", None),
+            ("rewards.Backtest", "science", None),
         ],
     ),
     (

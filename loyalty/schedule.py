@@ -79,6 +79,7 @@ SCHEDULE = (
     Entry("rewards.mature_pending", Every(60), "Makes pending points available when their day has come."),
     Entry("rewards.expire_points", Every(3600), "Lets points expire."),
     Entry("rewards.review_tiers", Every(900), "Reviews every member's tier, once after each midnight."),
+    Entry("rewards.sweep_backtests", Every(60), "Starts backtests that wait, marks those that died."),
     Entry("campaigns.greet_birthdays", Every(900), "Prepares birthday greetings, on each member's own day."),
     Entry("campaigns.dispatch_messages", Every(30), "Sends the messages that are due."),
     Entry("analytics.nightly", Every(900), "Computes the nightly metrics, once after each midnight."),

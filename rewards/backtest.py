@@ -55,9 +55,10 @@ def cancel(*, backtest_id: int, at: dt.datetime) -> bool:
     return bool(Backtest.objects.filter(pk=backtest_id, status=Status.RUNNING).update(cancel_asked=True))
 
 
-def waiting() -> list[int]:
-    """The backtests that nobody has begun."""
-    return list(Backtest.objects.filter(status=Status.QUEUED).order_by("pk").values_list("pk", flat=True))
+def waiting(*, since: dt.datetime) -> list[int]:
+    """The backtests asked for before ``since`` that nobody has begun."""
+    left = Backtest.objects.filter(status=Status.QUEUED, requested_at__lt=since)
+    return list(left.order_by("pk").values_list("pk", flat=True))
 
 
 def mark_dead(*, at: dt.datetime) -> int:
@@ -69,6 +70,8 @@ def mark_dead(*, at: dt.datetime) -> int:
 
 def run(*, backtest_id: int, now: Callable[[], dt.datetime]) -> None:
     """Run one backtest, unless another process has begun it; leaves its result, or why there is none."""
+    if not Backtest.objects.filter(pk=backtest_id, status=Status.QUEUED).exists():
+        return
     with record.run(RUN_NAME, at=now(), backtest=backtest_id) as recorder:
         mine = Backtest.objects.filter(pk=backtest_id, status=Status.QUEUED)
         if not mine.update(status=Status.RUNNING, run=recorder.row):

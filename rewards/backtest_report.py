@@ -175,7 +175,7 @@ class Tally:
         }
 
     def _by_tier(self) -> list[dict[str, Any]]:
-        names = self.known.tier_names
+        names = self.drafted.tier_names
         ranks = {
             level.tier_id: level.rank
             for rules in (*self.known.tiers, *self.drafted.tiers)
@@ -219,7 +219,7 @@ class Tally:
             for member_id in part:
                 old = tiers.held(found[member_id], then, end).tier_id
                 moved[old, replay.tier_at_end(member_id)] += 1
-        code = {tier_id: name[0] for tier_id, name in self.known.tier_names.items()}
+        code = {tier_id: name[0] for tier_id, name in self.drafted.tier_names.items()}
         return [
             {"from": code[old], "to": code[new], "members": count}
             for (old, new), count in sorted(moved.items())

@@ -1,6 +1,6 @@
 """What stands in a draft of new terms: the terms it would make, for the backtest, and their publishing, in one step.
 
-The admin writes drafts with ``rule_entry``, ``tiers_entry`` and ``expiry_entry``; nothing here grants a point.
+The admin writes drafts with ``rule_entry``, ``expiry_entry`` and, for tiers, what ``tier_drafts.NewTerms`` makes.
 """
 
 import bisect
@@ -15,12 +15,11 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from members.models import Tier
-from rewards import revisions, terms
-from rewards.models import Draft, EarningRule, RuleRevision
-from rewards.revisions import NewLevel, TierPolicy
+from rewards import revisions, terms, tier_drafts
+from rewards.models import Draft, EarningRule, RuleRevision, TierDraft
 from rewards.rule_terms import RevisionRefused, RuleTerms
-from rewards.terms import Level, Policy, Rule, Terms, TierRules
+from rewards.terms import Policy, Rule, Terms
+from rewards.tier_drafts import NewTerms
 
 _BEGINNING = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _LAST = 1 << 62
@@ -54,14 +53,6 @@ def _written(values: Any) -> Any:
     return values
 
 
-def tiers_entry(levels: Iterable[NewLevel], policy: TierPolicy) -> dict[str, Any]:
-    """Tier terms in a draft."""
-    return {
-        "policy": _written(dataclasses.asdict(policy)),
-        "levels": [_written(dataclasses.asdict(level)) for level in levels],
-    }
-
-
 def expiry_entry(*, wallet_id: int, months: int | None, rounding: str) -> dict[str, Any]:
     """An expiry policy in a draft."""
     return {"wallet_id": wallet_id, "months": months, "rounding": rounding}
@@ -79,6 +70,12 @@ def with_rule(changes: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str,
 
 def without_rule(changes: Mapping[str, Any], code: str) -> dict[str, Any]:
     return {**changes, "rules": [each for each in rules_of(changes) if each["code"] != code]}
+
+
+def with_expiry(changes: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, Any]:
+    """The changes with this expiry policy, in the place of an earlier one of the same wallet."""
+    kept = [each for each in changes.get("expiry") or () if each["wallet_id"] != entry["wallet_id"]]
+    return {**changes, "expiry": [*kept, dict(entry)]}
 
 
 def is_empty(changes: Mapping[str, Any]) -> bool:
@@ -133,7 +130,11 @@ def terms_with(changes: Mapping[str, Any], known: Terms) -> DraftTerms:
     facts = {field.name: getattr(known, field.name) for field in dataclasses.fields(Terms)}
     facts["all_rules"] = _rules_with(rules_of(changes), known)
     if changes.get("tiers"):
-        facts["tiers"] = (_tier_rules(changes["tiers"]),)
+        drafted = tier_drafts.rules_of(NewTerms.of(changes["tiers"]), valid_from=_BEGINNING)
+        facts["tiers"] = (drafted,)
+        facts["tier_names"] = known.tier_names | {
+            level.tier_id: (level.code, level.names) for level in drafted.levels
+        }
     facts["policies"] = known.policies | {
         entry["wallet_id"]: (Policy(_BEGINNING, entry["months"], entry["rounding"]),)
         for entry in changes.get("expiry") or ()
@@ -160,43 +161,6 @@ def _rules_with(entries: Iterable[Mapping[str, Any]], known: Terms) -> tuple[Rul
     return tuple(rule for _order, rule in sorted(found, key=lambda pair: pair[0]))
 
 
-def levels_of(entry: Mapping[str, Any]) -> list[NewLevel]:
-    """The levels of drafted tier terms, ascending."""
-    return [NewLevel(**{**level, "multiplier": Decimal(level["multiplier"])}) for level in entry["levels"]]
-
-
-def policy_of(entry: Mapping[str, Any]) -> TierPolicy:
-    return TierPolicy(**entry["policy"])
-
-
-def _tier_rules(entry: Mapping[str, Any]) -> TierRules:
-    tiers = Tier.objects.in_bulk()
-    policy = policy_of(entry)
-    return TierRules(
-        valid_from=_BEGINNING,
-        window=dt.timedelta(days=policy.window_days),
-        basis=policy.basis,
-        window_kind=policy.window,
-        keep=policy.keep,
-        keep_length=policy.keep_length,
-        downgrade=policy.downgrade,
-        grace_days=policy.grace_days,
-        levels=tuple(
-            Level(
-                tier_id=level.tier_id,
-                code=tiers[level.tier_id].code,
-                names=tiers[level.tier_id].names,
-                rank=rank,
-                threshold=level.threshold,
-                multiplier=level.multiplier,
-                birthday_points=level.birthday_points,
-                benefits=tuple(dict(texts) for texts in level.benefits),
-            )
-            for rank, level in enumerate(levels_of(entry))
-        ),
-    )
-
-
 # --- Publishing -------------------------------------------------------------------------------------------------------
 
 
@@ -218,10 +182,10 @@ def publish(
         for entry in rules_of(draft.changes):
             _publish_rule(entry, at=at, valid_from=valid_from)
         if draft.changes.get("tiers"):
-            tiers = draft.changes["tiers"]
-            revisions.revise_tiers(
-                levels=levels_of(tiers), policy=policy_of(tiers), at=at, valid_from=valid_from
+            tiers = TierDraft.objects.create(
+                name=draft.name, content=draft.changes["tiers"], valid_from=valid_from
             )
+            tier_drafts.publish(draft_id=tiers.pk, at=at)
         for entry in draft.changes.get("expiry") or ():
             revisions.revise_expiry(**entry, at=at, valid_from=valid_from)
         draft.published_at, draft.published_by_id = at, staff_id

@@ -9,7 +9,7 @@ from loyalty import clock
 from loyalty.runs import daily, record
 from loyalty.runs.exclusive import exclusively
 from loyalty.runs.record import RunRecorder
-from rewards import upkeep
+from rewards import backtest, upkeep
 
 
 @shared_task(name="rewards.expire_points")
@@ -30,6 +30,21 @@ def review_tiers() -> None:
     """Review every tier, once after each local midnight."""
     name = "rewards.review_tiers"
     _run(name, lambda at, run: upkeep.review_tiers(at=at, run=run), when=lambda at: daily.is_due(name, at=at))
+
+
+@shared_task(name="rewards.run_backtest")
+def run_backtest(backtest_id: int) -> None:
+    """Replay a past period against a draft of new terms; once, however often the message comes."""
+    backtest.run(backtest_id=backtest_id, now=clock.now)
+
+
+@shared_task(name="rewards.sweep_backtests")
+def sweep_backtests() -> None:
+    """Mark backtests whose process died, and send the message again for those that nobody began."""
+    at = clock.now()
+    backtest.mark_dead(at=at)
+    for backtest_id in backtest.waiting(since=at - dt.timedelta(minutes=1)):
+        run_backtest.delay(backtest_id)
 
 
 def _run(
