@@ -78,6 +78,8 @@ SCHEDULE = (
     Entry("loyalty.prune", Daily(dt.time(1, 15)), "Deletes old events and answers to idempotency keys."),
     Entry("rewards.mature_pending", Every(60), "Makes pending points available when their day has come."),
     Entry("rewards.expire_points", Every(3600), "Lets points expire."),
+    Entry("rewards.announce_expiring", Every(3600), "Tells members ahead of time which points expire."),
+    Entry("rewards.run_bulk_adjustment", Every(15), "Works off files of adjustments that staff started."),
     Entry("rewards.review_tiers", Every(900), "Reviews every member's tier, once after each midnight."),
     Entry("rewards.sweep_backtests", Every(60), "Starts backtests that wait, marks those that died."),
     Entry("campaigns.greet_birthdays", Every(900), "Prepares birthday greetings, on each member's own day."),

@@ -19,7 +19,7 @@ from members import tiers as member_tiers
 from members.activities import ActivityConflict, NewActivity, Recorded
 from rewards import facts, judgements, ledger, rules, terms, tiers
 from rewards.facts import Asked
-from rewards.ledger import Balance, Grant, Why
+from rewards.ledger import Active, Balance, Grant, Why
 from rewards.models import Transfer
 from rewards.models.ledger import AccountKind
 from rewards.rules import Case, Verdict
@@ -156,6 +156,8 @@ class _Batch:
         self.usage.save()
         judgements.save(self.judgements)
         last_transfer = self._last_transfers(ledger.write(self.books, at=self.at))
+        active = [Active(item.occurred_at, answer.id, item.member_id) for item, answer in self.fresh]
+        ledger.keep_alive(active, books=self.books, known=self.terms, at=self.at)
         moves = tiers.promotions(self.standings, last_transfer, self.terms, at=self.at)
         member_tiers.move(moves, at=self.at)
         self.tier_ids = {member_id: standing.tier_id for member_id, standing in self.standings.items()}
@@ -218,6 +220,7 @@ def grant_of(verdict: Verdict, item: NewActivity, known: Terms, *, activity_id: 
         points=verdict.granted,
         occurred_at=item.occurred_at,
         expires_at=known.expires_at(rule.wallet_id, item.occurred_at),
+        sliding_policy_id=known.sliding_policy(rule.wallet_id, item.occurred_at),
         why=Why(activity_id=activity_id, rule_revision_id=rule.revision_id),
         qualifies=rule.qualifying,
         pending=rules.is_pending(rule, item.occurred_at),

@@ -176,9 +176,10 @@ REASONS: dict[str, Any] = {
     Kind.DONATE: _("Points donated"),
     Kind.EXPIRE: _("Points expired"),
     Kind.ADJUST: _("Correction by customer service"),
-    Kind.GIFT: _("Points moved between members"),
+    Kind.GIFT: _("Points from another member"),
     Kind.REVERSE: _("Points taken back"),
 }
+GIVEN_AWAY = _("Points given to another member")
 # Sources above this floor, by the name that they write into the transfer.
 SOURCES: dict[str, Any] = {
     "campaigns.birthday": _("Birthday greeting"),
@@ -193,6 +194,8 @@ def reason_text(transfer: Transfer) -> str:
     """Why these points, in the active language: the rule's name, the source's, or what kind of movement it is."""
     if transfer.kind == Kind.REPAYMENT:
         return str(REASONS[Kind.REPAYMENT])
+    if transfer.kind == Kind.GIFT and transfer.to_account.member_id is None:
+        return str(GIVEN_AWAY)
     if transfer.rule_revision is not None and transfer.kind == Kind.EARN:
         return transfer.rule_revision.rule.name
     if transfer.source in SOURCES:
@@ -336,6 +339,7 @@ def _anchors(member: Member, *, kind: str) -> tuple[QuerySet[Activity], QuerySet
     """What the entries hang on: the member's activities, and movements that belong to none and undo nothing."""
     activities = Activity.objects.filter(member=member)
     alone = Transfer.objects.filter(member=member, activity__isnull=True, reverses__isnull=True)
+    alone = alone.exclude(Exists(_earlier_of_gift()))
     if not kind:
         return activities, alone
     kinds = FILTERS[kind]
@@ -344,6 +348,17 @@ def _anchors(member: Member, *, kind: str) -> tuple[QuerySet[Activity], QuerySet
     return (
         activities.filter(Exists(moved.filter(activity=OuterRef("pk")))),
         alone.filter(Q(kind__in=kinds) | Exists(undone)),
+    )
+
+
+def _earlier_of_gift() -> QuerySet[Transfer]:
+    """What a gift moved to the same member before: a gift is one entry, however many expiries its points had."""
+    return Transfer.objects.filter(
+        kind=Kind.GIFT,
+        member=OuterRef("member"),
+        source=OuterRef("source"),
+        source_id=OuterRef("source_id"),
+        pk__lt=OuterRef("pk"),
     )
 
 
@@ -385,6 +400,11 @@ def _entries(anchors: Iterable[Activity | Transfer], *, with_receipts: bool) -> 
     """Each anchor with its movements, oldest movement first, in one query (and one for receipt lines)."""
     anchors = list(anchors)
     activity_ids = [row.pk for row in anchors if isinstance(row, Activity)]
+    gifts = {
+        (row.member_id, row.source_id): row.pk
+        for row in anchors
+        if isinstance(row, Transfer) and row.kind == Kind.GIFT
+    }
     alone_ids = [row.pk for row in anchors if isinstance(row, Transfer)]
     if not anchors:
         return []
@@ -394,6 +414,13 @@ def _entries(anchors: Iterable[Activity | Transfer], *, with_receipts: bool) -> 
         | Q(reverses__in=alone_ids)
         | Q(activity__isnull=True, reverses__activity__in=activity_ids)
     )
+    if gifts:
+        belonging |= Q(
+            kind=Kind.GIFT,
+            source="rewards.gift",
+            source_id__in=[gift for _member, gift in gifts],
+            member__in={member_id for member_id, _gift in gifts},
+        )
     by_activity: dict[int, list[Line]] = {}
     by_transfer: dict[int, list[Line]] = {}
     for transfer in _with_reasons(Transfer.objects.filter(belonging)).order_by("id"):
@@ -402,7 +429,8 @@ def _entries(anchors: Iterable[Activity | Transfer], *, with_receipts: bool) -> 
         if activity_id:
             by_activity.setdefault(activity_id, []).append(line)
         else:
-            by_transfer.setdefault(transfer.reverses_id or transfer.pk, []).append(line)
+            first = gifts.get((transfer.member_id, transfer.source_id), transfer.pk)
+            by_transfer.setdefault(transfer.reverses_id or first, []).append(line)
     receipts = lines_by_activity(activity_ids) if with_receipts and activity_ids else {}
     return [
         Entry(row.occurred_at, row, by_activity.get(row.pk, []), receipts.get(row.pk, []))

@@ -183,14 +183,19 @@ def revise_expiry(
     *,
     wallet_id: int,
     months: int | None,
+    days: int | None = None,
     rounding: str,
+    sliding: bool = False,
     at: dt.datetime,
     valid_from: dt.datetime | None = None,
 ) -> ExpiryPolicy:
-    """Let points earned from ``valid_from`` on (default: now) expire after ``months`` (None: never).
+    """Let points earned from ``valid_from`` on (default: now) expire after ``months`` or ``days`` (neither: never).
 
-    Points granted before keep their expiry. Raises RevisionRefused for a date in the past or before one that waits.
+    ``sliding``: counted from the member's last activity. 0 months is the end of the month or year they were earned in.
+    Points granted before keep their expiry and their policy. Raises RevisionRefused for a length that cannot be, a date
+    in the past or before one that waits.
     """
+    _check_length(months, days, rounding, sliding=sliding)
     with transaction.atomic():
         Wallet.objects.select_for_update().get(pk=wallet_id)
         latest = ExpiryPolicy.objects.filter(wallet_id=wallet_id).aggregate(latest=Max("valid_from"))[
@@ -200,10 +205,23 @@ def revise_expiry(
             wallet_id=wallet_id,
             valid_from=_start(valid_from, at=at, latest=latest),
             months=months,
+            days=days,
             rounding=rounding,
+            sliding=sliding,
         )
         terms.revised()
         return policy
+
+
+def _check_length(months: int | None, days: int | None, rounding: str, *, sliding: bool) -> None:
+    if months is not None and days is not None:
+        raise RevisionRefused("days", _("Give months or days, not both."))
+    if days is not None and days < 1:
+        raise RevisionRefused("days", _("Give 1 day or more."))
+    if months == 0 and rounding == ExpiryPolicy.Rounding.EXACT:
+        raise RevisionRefused("months", _("0 months go with the end of the month or of the year only."))
+    if sliding and months is None and days is None:
+        raise RevisionRefused("sliding", _("Points that never expire have nothing to move."))
 
 
 def _start(valid_from: dt.datetime | None, *, at: dt.datetime, latest: dt.datetime | None) -> dt.datetime:

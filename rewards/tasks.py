@@ -9,13 +9,34 @@ from loyalty import clock
 from loyalty.runs import daily, record
 from loyalty.runs.exclusive import exclusively
 from loyalty.runs.record import RunRecorder
-from rewards import backtest, upkeep
+from rewards import backtest, bulk_adjustments, expiry_notices, upkeep
 
 
 @shared_task(name="rewards.expire_points")
 def expire_points() -> None:
     """Let due points expire."""
     _run("rewards.expire_points", lambda at, run: upkeep.expire_points(at=at, run=run))
+
+
+@shared_task(name="rewards.announce_expiring")
+def announce_expiring() -> None:
+    """Tell members ahead of time which points expire."""
+    _run("rewards.announce_expiring", lambda at, run: expiry_notices.announce_expiring(at=at, run=run))
+
+
+@shared_task(name="rewards.run_bulk_adjustment")
+def run_bulk_adjustment() -> None:
+    """Work off the files of adjustments that were started, or are to be undone; leaves rows only when there are some.
+
+    A file whose worker died is gone on with: rows that were done say so.
+    """
+    name = "rewards.run_bulk_adjustment"
+    while (batch_id := bulk_adjustments.next_due()) is not None:
+        with exclusively(name) as held:
+            if not held:
+                return
+            with record.run(name, at=clock.now()) as run:
+                bulk_adjustments.work(batch_id=batch_id, at=clock.now(), run=run)
 
 
 @shared_task(name="rewards.mature_pending")

@@ -87,11 +87,22 @@ class Rule:
 
 @dataclass(frozen=True)
 class Policy:
-    """An expiry policy from ``valid_from`` on; ``months`` None means never."""
+    """An expiry policy from ``valid_from`` on; neither ``months`` nor ``days`` means never.
+
+    Under a ``sliding`` one each activity of the member moves the expiry of what they hold of it.
+    """
 
     valid_from: dt.datetime
     months: int | None
     rounding: str
+    days: int | None = None
+    sliding: bool = False
+    policy_id: int = 0
+
+    def expires_at(self, earned_at: dt.datetime, time_zone: str) -> dt.datetime | None:
+        """When points earned (or, sliding, kept alive) at a moment expire."""
+        day = clock.local_date(earned_at, time_zone)
+        return _of_day(day, self.months, self.days, self.rounding, time_zone)
 
 
 @dataclass(frozen=True)
@@ -135,18 +146,37 @@ class Terms:
 
     def expires_at(self, wallet_id: int, earned_at: dt.datetime) -> dt.datetime | None:
         """When points of a wallet earned at a moment expire, under the policy then in force."""
-        for policy in self.policies.get(wallet_id, ()):
-            if policy.valid_from <= earned_at:
-                day = clock.local_date(earned_at, self.time_zone)
-                return _of_day(day, policy.months, policy.rounding, self.time_zone)
-        return None
+        policy = self.policy_at(wallet_id, earned_at)
+        return policy.expires_at(earned_at, self.time_zone) if policy else None
+
+    def policy_at(self, wallet_id: int, at: dt.datetime) -> Policy | None:
+        """The expiry policy of a wallet in force at a moment."""
+        policies = self.policies.get(wallet_id, ())
+        return next((policy for policy in policies if policy.valid_from <= at), None)
+
+    def sliding_policy(self, wallet_id: int, earned_at: dt.datetime) -> int | None:
+        """The id of the policy then in force, if activity moves what is granted under it."""
+        policy = self.policy_at(wallet_id, earned_at)
+        return policy.policy_id if policy and policy.sliding else None
+
+    @cached_property
+    def sliding_policies(self) -> tuple[Policy, ...]:
+        """The policies of all times and wallets under which activity moves expiries."""
+        return tuple(each for policies in self.policies.values() for each in policies if each.sliding)
 
 
 @lru_cache(maxsize=4096)
-def _of_day(day: dt.date, months: int | None, rounding: str, time_zone: str) -> dt.datetime | None:
+def _of_day(
+    day: dt.date, months: int | None, days: int | None, rounding: str, time_zone: str
+) -> dt.datetime | None:
     """Expiry depends on the local day alone; an import asks for the same days over and over."""
-    earned_at = clock.start_of_day(day, time_zone)
-    return expiry.expires_at(earned_at=earned_at, months=months, rounding=rounding, time_zone=time_zone)
+    return expiry.expires_at(
+        earned_at=clock.start_of_day(day, time_zone),
+        months=months,
+        days=days,
+        rounding=rounding,
+        time_zone=time_zone,
+    )
 
 
 _kept: Terms | None = None
@@ -190,7 +220,10 @@ def _load() -> Terms:
         all_rules=tuple(rule_of(revision) for revision in revisions),
         tiers=tuple(tier_rules(terms) for terms in TierTerms.objects.prefetch_related("levels__tier")),
         policies={
-            wallet_id: tuple(Policy(each.valid_from, each.months, each.rounding) for each in group)
+            wallet_id: tuple(
+                Policy(each.valid_from, each.months, each.rounding, each.days, each.sliding, each.pk)
+                for each in group
+            )
             for wallet_id, group in groupby(policies, key=lambda policy: policy.wallet_id)
         },
         tier_names={tier.pk: (tier.code, tier.names) for tier in Tier.objects.all()},

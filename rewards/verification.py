@@ -105,6 +105,38 @@ CHECKS = (
         """,
     ),
     Check(
+        "B",
+        "rewards_lot",
+        "it expires at {found} instead of {expected}, and no activity of its member proves the move",
+        """
+        SELECT l.id, l.expires_at, l.granted_expiry FROM rewards_lot l
+        WHERE l.granted_expiry IS NOT NULL AND (l.expires_at IS NULL OR l.expires_at <= l.granted_expiry OR NOT EXISTS (
+            SELECT 1 FROM rewards_expiryslide s JOIN members_activity a ON a.id = s.activity_id
+            WHERE s.member_id = l.member_id AND s.policy_id = l.expiry_policy_id AND s.expires_at = l.expires_at
+              AND a.member_id = s.member_id AND a.occurred_at = s.active_at AND s.active_at < s.expires_at))
+        """,
+    ),
+    Check(
+        "A",
+        "rewards_gift",
+        "it moved {found} points, expected {expected} out of the giver and as many into the receiver",
+        """
+        SELECT coalesce(g.id, m.gift_id), coalesce(m.taken, 0)::text || ' and ' || coalesce(m.given, 0)::text, g.points
+        FROM rewards_gift g FULL JOIN (
+            SELECT t.source_id AS gift_id, sum(t.points) FILTER (WHERE o.kind = 'moved') AS taken,
+                   sum(t.points) FILTER (WHERE f.kind = 'moved') AS given,
+                   max(f.member_id) FILTER (WHERE o.kind = 'moved') AS giver_id,
+                   max(o.member_id) FILTER (WHERE f.kind = 'moved') AS receiver_id,
+                   count(DISTINCT t.member_id) AS members
+            FROM rewards_transfer t
+            JOIN rewards_account f ON f.id = t.from_account_id JOIN rewards_account o ON o.id = t.to_account_id
+            WHERE f.kind = 'moved' OR o.kind = 'moved' GROUP BY t.source_id
+        ) m ON m.gift_id = g.id
+        WHERE g.id IS NULL OR m.taken IS DISTINCT FROM g.points OR m.given IS DISTINCT FROM g.points
+           OR m.giver_id IS DISTINCT FROM g.giver_id OR m.receiver_id IS DISTINCT FROM g.receiver_id OR m.members <> 2
+        """,
+    ),
+    Check(
         "C",
         "rewards_transfer",
         "{found} of its {expected} points are reversed",

@@ -72,6 +72,7 @@ class Grant:
 
     ``pending`` grants wait in the pending account until ``available_at`` (or confirmation when that is None).
     ``from_kind`` names the programme account that pays: issued, or adjusted for a correction by staff.
+    ``sliding_policy_id`` is the expiry policy, where that lets activity move the expiry.
     """
 
     member_id: int
@@ -84,6 +85,7 @@ class Grant:
     pending: bool = False
     available_at: dt.datetime | None = None
     from_kind: AccountKind = AccountKind.ISSUED
+    sliding_policy_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,8 @@ class NewLot:
     earned_at: dt.datetime
     expires_at: dt.datetime | None
     available_at: dt.datetime | None = None
+    expiry_policy_id: int | None = None
+    granted_expiry: dt.datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +139,17 @@ class LiveLot:
     remaining: int
     earned_at: dt.datetime
     expires_at: dt.datetime | None
+    expiry_policy_id: int | None = None
+    granted_expiry: dt.datetime | None = None
+
+    def moved_on(self) -> NewLot:
+        """A lot of the same terms in another account."""
+        return NewLot(
+            self.earned_at,
+            self.expires_at,
+            expiry_policy_id=self.expiry_policy_id,
+            granted_expiry=self.granted_expiry,
+        )
 
 
 @dataclass(slots=True)
@@ -262,11 +277,11 @@ def live_lots(account_ids: Sequence[int]) -> list[LiveLot]:
 
 def lots_where(where: str, params: list[Any]) -> list[LiveLot]:
     """Lots by a condition written in this package; values go in ``params`` only."""
+    columns = (
+        "id, transfer_id, account_id, remaining, earned_at, expires_at, expiry_policy_id, granted_expiry"
+    )
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT id, transfer_id, account_id, remaining, earned_at, expires_at FROM rewards_lot WHERE {where}",  # noqa: S608
-            params,
-        )
+        cursor.execute(f"SELECT {columns} FROM rewards_lot WHERE {where}", params)  # noqa: S608
         return [LiveLot(*row) for row in cursor.fetchall()]
 
 
@@ -275,10 +290,12 @@ WITH given AS MATERIALIZED (
     SELECT nextval(pg_get_serial_sequence('rewards_transfer', 'id')) AS id, *
     FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::timestamptz[],
                 %s::timestamptz[], %s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::bigint[], %s::text[],
-                %s::bigint[], %s::text[], %s::boolean[], %s::timestamptz[], %s::timestamptz[], %s::timestamptz[])
+                %s::bigint[], %s::text[], %s::boolean[], %s::timestamptz[], %s::timestamptz[], %s::timestamptz[],
+                %s::bigint[], %s::timestamptz[])
         WITH ORDINALITY AS given(kind, member_id, from_account_id, to_account_id, points, occurred_at, qualifies_at,
                                  activity_id, rule_revision_id, reverses_id, source, source_id, occasion, staff_id,
-                                 note, opens, earned_at, expires_at, available_at, position)
+                                 note, opens, earned_at, expires_at, available_at, expiry_policy_id,
+                                 granted_expiry, position)
 ), transfers AS (
     INSERT INTO rewards_transfer (id, kind, member_id, from_account_id, to_account_id, points, occurred_at, posted_at,
                                   qualifies_at, activity_id, rule_revision_id, reverses_id, source, source_id,
@@ -287,8 +304,10 @@ WITH given AS MATERIALIZED (
            rule_revision_id, reverses_id, source, source_id, occasion, staff_id, note
     FROM given ORDER BY position
 ), lots AS (
-    INSERT INTO rewards_lot (transfer_id, member_id, account_id, points, remaining, earned_at, expires_at, available_at)
-    SELECT id, member_id, to_account_id, points, points, earned_at, expires_at, available_at
+    INSERT INTO rewards_lot (transfer_id, member_id, account_id, points, remaining, earned_at, expires_at, available_at,
+                             expiry_policy_id, granted_expiry)
+    SELECT id, member_id, to_account_id, points, points, earned_at, expires_at, available_at, expiry_policy_id,
+           granted_expiry
     FROM given WHERE opens ORDER BY position
 ), balances AS (
     UPDATE rewards_account SET balance = balance + moved.points
@@ -354,6 +373,8 @@ def _columns(planned: Sequence[NewTransfer]) -> list[list[Any]]:
             each.opens and each.opens.earned_at,
             each.opens and each.opens.expires_at,
             each.opens and each.opens.available_at,
+            each.opens and each.opens.expiry_policy_id,
+            each.opens and each.opens.granted_expiry,
         )
         for each in planned
     ]

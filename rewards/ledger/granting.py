@@ -53,7 +53,9 @@ def plan_grant(books: Books, grant: Grant) -> None:
                 grant.occurred_at,
                 why=grant.why,
                 qualifies_at=qualifies_at,
-                opens=NewLot(grant.occurred_at, grant.expires_at, grant.available_at),
+                opens=NewLot(
+                    grant.occurred_at, grant.expires_at, grant.available_at, grant.sliding_policy_id
+                ),
             )
         )
 

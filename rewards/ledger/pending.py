@@ -14,7 +14,6 @@ from rewards.ledger.books import (
     Books,
     Kind,
     LiveLot,
-    NewLot,
     NewTransfer,
     Why,
     lock,
@@ -53,7 +52,7 @@ def _plan_maturity(books: Books, lot: LiveLot, member_id: int, wallet_id: int, *
                 left,
                 at,
                 why=_of(lot),
-                opens=NewLot(lot.earned_at, lot.expires_at),
+                opens=lot.moved_on(),
                 takes=((lot.id, left),),
             )
         )

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from django.db import connection, transaction
 from django.db.models import Sum
 
+from rewards import terms
 from rewards.ledger.books import (
     AVAILABLE,
     DEBT,
@@ -24,6 +25,7 @@ from rewards.ledger.books import (
     lots_where,
     write,
 )
+from rewards.ledger.sliding import catch_up
 from rewards.ledger.spending import take
 from rewards.models import Transfer
 from rewards.models.ledger import AccountKind
@@ -51,6 +53,8 @@ def reverse(
         if points:
             _plan_reversal(books, origin, points, why=why, at=at)
             write(books, at=at)
+            filled = [lot_id for each in books.written for lot_id, part in each.takes if part < 0]
+            catch_up(filled, member_id=origin.member_id, known=terms.kept(), at=at)
         return points
 
 
@@ -69,7 +73,7 @@ def _reversed(origin: Transfer) -> int:
 
 
 def _plan_reversal(books: Books, origin: Transfer, points: int, *, why: Why, at: dt.datetime) -> None:
-    if origin.kind in (Kind.REVERSE, Kind.MATURE, Kind.EXPIRE):
+    if origin.kind in (Kind.REVERSE, Kind.MATURE, Kind.EXPIRE, Kind.GIFT):
         raise LedgerError(f"A transfer of kind “{origin.kind}” cannot be reversed.")
     if origin.to_account.kind in (AccountKind.AVAILABLE, AccountKind.PENDING, AccountKind.DEBT):
         _plan_take_back(books, origin, points, why=why, at=at)
@@ -175,7 +179,8 @@ def _taken_from(origin: Transfer) -> list[LiveLot]:
     """The lots that ``origin`` consumed, last to expire first, ``remaining`` being what was not yet given back."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT l.id, l.transfer_id, l.account_id, sum(a.points)::bigint, l.earned_at, l.expires_at "
+            "SELECT l.id, l.transfer_id, l.account_id, sum(a.points)::bigint, l.earned_at, l.expires_at, "
+            "l.expiry_policy_id, l.granted_expiry "
             "FROM rewards_allocation a JOIN rewards_lot l ON l.id = a.lot_id "
             "JOIN rewards_transfer t ON t.id = a.transfer_id WHERE t.id = %s OR t.reverses_id = %s "
             "GROUP BY l.id HAVING sum(a.points) > 0 ORDER BY l.expires_at DESC NULLS FIRST, l.id DESC",

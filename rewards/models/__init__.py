@@ -1,6 +1,14 @@
 """Points: the ledger and the terms (rules, tiers, expiry) under which it grants."""
 
+from rewards.models.adjustment import (
+    AdjustmentRequest,
+    AdjustmentSettings,
+    BulkAdjustment,
+    BulkAdjustmentRow,
+)
 from rewards.models.backtest import Backtest, Draft
+from rewards.models.expiry import ExpiryNotice, ExpirySlide, LotNotice
+from rewards.models.gift import Gift, GiftPreference, GiftTerms
 from rewards.models.judgement import Judgement
 from rewards.models.ledger import Account, Allocation, Lot, Transfer, Wallet
 from rewards.models.refund import Refund, RefundLine, RefundPolicy
@@ -17,13 +25,23 @@ from rewards.models.rule import (
 
 __all__ = [
     "Account",
+    "AdjustmentRequest",
+    "AdjustmentSettings",
     "Allocation",
     "Backtest",
+    "BulkAdjustment",
+    "BulkAdjustmentRow",
     "Draft",
     "EarningRule",
+    "ExpiryNotice",
     "ExpiryPolicy",
+    "ExpirySlide",
+    "Gift",
+    "GiftPreference",
+    "GiftTerms",
     "Judgement",
     "Lot",
+    "LotNotice",
     "OfferActivation",
     "Refund",
     "RefundLine",

@@ -23,10 +23,17 @@ class ExpiryPolicy(models.Model):
     )
     valid_from = models.DateTimeField(_("valid from"))
     months = models.PositiveSmallIntegerField(
-        _("months"), null=True, blank=True, help_text=_("Empty: points never expire.")
+        _("months"), null=True, blank=True, help_text=_("Without months or days points never expire.")
     )
+    days = models.PositiveSmallIntegerField(_("days"), null=True, blank=True)
     rounding = models.CharField(
         _("rounding"), max_length=10, choices=Rounding.choices, default=Rounding.MONTH_END
+    )
+    sliding = models.BooleanField(
+        _("moved by activity"),
+        default=False,
+        db_default=False,
+        help_text=_("Each activity of the member moves the expiry of what was granted under this policy."),
     )
 
     class Meta:
@@ -34,7 +41,14 @@ class ExpiryPolicy(models.Model):
         verbose_name_plural = _("expiry policies")
         ordering = ["wallet", "-valid_from"]
         constraints = [
-            models.UniqueConstraint(fields=["wallet", "valid_from"], name="expiry_policy_once_per_date")
+            models.UniqueConstraint(fields=["wallet", "valid_from"], name="expiry_policy_once_per_date"),
+            models.CheckConstraint(
+                condition=Q(months__isnull=True) | Q(days__isnull=True), name="expiry_months_or_days"
+            ),
+            models.CheckConstraint(
+                condition=Q(sliding=False) | Q(months__isnull=False) | Q(days__isnull=False),
+                name="expiry_slides_by_a_length",
+            ),
         ]
 
     def __str__(self) -> str:
