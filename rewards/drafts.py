@@ -98,7 +98,14 @@ def terms_of(entry: Mapping[str, Any]) -> RuleTerms:
 
 def _read(values: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a revision, out of JSON."""
-    return {name: RuleRevision._meta.get_field(name).to_python(value) for name, value in values.items()}
+    columns: dict[str, Any] = {
+        name: column
+        for column in RuleRevision._meta.concrete_fields
+        for name in {column.name, column.attname}
+    }
+    return {
+        name: columns[name].to_python(value) if name in columns else value for name, value in values.items()
+    }
 
 
 @dataclass(frozen=True)
