@@ -9,6 +9,7 @@ from members.models.activity import (
     SalesChannel,
     Store,
 )
+from members.models.card import FormerCard
 from members.models.consent import Consent, ConsentChange
 from members.models.member import ExternalId, Member
 from members.models.signup import SignUp
@@ -23,6 +24,7 @@ __all__ = [
     "Consent",
     "ConsentChange",
     "ExternalId",
+    "FormerCard",
     "Member",
     "Product",
     "SalesChannel",

@@ -100,6 +100,7 @@ class TierChange(models.Model):
         TERMS = "terms", _("new tier terms")
         BY_HAND = "by_hand", _("by hand")
         HOLD_ENDED = "hold_ended", _("a tier set by hand ended")
+        MOVED_IN = "moved_in", _("brought along from an earlier system")
 
     member = models.ForeignKey(
         "members.Member", on_delete=models.PROTECT, related_name="tier_changes", verbose_name=_("member")

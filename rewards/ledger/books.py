@@ -71,7 +71,8 @@ class Grant:
     """Points to be given: positive whole ``points`` of ``wallet_id``, earned at ``occurred_at``.
 
     ``pending`` grants wait in the pending account until ``available_at`` (or confirmation when that is None).
-    ``from_kind`` names the programme account that pays: issued, or adjusted for a correction by staff.
+    ``from_kind`` names the programme account that pays: issued, or adjusted for a correction by staff. ``earned_at`` is
+    when the points were earned and count towards a tier, where that was before they are given (opening balances).
     ``sliding_policy_id`` is the expiry policy, where that lets activity move the expiry.
     """
 
@@ -85,6 +86,7 @@ class Grant:
     pending: bool = False
     available_at: dt.datetime | None = None
     from_kind: AccountKind = AccountKind.ISSUED
+    earned_at: dt.datetime | None = None
     sliding_policy_id: int | None = None
 
 

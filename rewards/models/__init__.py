@@ -11,6 +11,7 @@ from rewards.models.expiry import ExpiryNotice, ExpirySlide, LotNotice
 from rewards.models.gift import Gift, GiftPreference, GiftTerms
 from rewards.models.judgement import Judgement
 from rewards.models.ledger import Account, Allocation, Lot, Transfer, Wallet
+from rewards.models.moving_in import MovingIn, MovingInFile
 from rewards.models.refund import Refund, RefundLine, RefundPolicy
 from rewards.models.rule import (
     EarningRule,
@@ -42,6 +43,8 @@ __all__ = [
     "Judgement",
     "Lot",
     "LotNotice",
+    "MovingIn",
+    "MovingInFile",
     "OfferActivation",
     "Refund",
     "RefundLine",
