@@ -24,6 +24,7 @@ GROUPS: list[tuple[Any, list[tuple[str, str, Any]]]] = [
         _("Points"),
         [
             ("rewards.Transfer", "swap_horiz", _("Ledger")),
+            ("rewards.Refund", "undo", None),
             ("rewards.Lot", "stacks", None),
             ("rewards.Account", "account_balance_wallet", None),
         ],
@@ -35,6 +36,7 @@ GROUPS: list[tuple[Any, list[tuple[str, str, Any]]]] = [
             ("rewards.TierTerms", "military_tech", None),
             ("members.Tier", "label", _("Names of the tiers")),
             ("rewards.ExpiryPolicy", "hourglass_bottom", None),
+            ("rewards.RefundPolicy", "assignment_return", None),
             ("rewards.Wallet", "wallet", None),
             ("rewards.Draft", "edit_note", None),
             ("rewards.Backtest", "science", None),

@@ -8,7 +8,8 @@ _LOOK = {
     "members": ("member", "activity", "activityline", "tier", "tierchange", "consent", "consentchange", "externalid",
                 "store", "saleschannel", "product", "category", "activitykind"),
     "rewards": ("transfer", "lot", "account", "allocation", "wallet", "earningrule", "rulerevision", "tierterms",
-                "tierlevel", "expirypolicy", "draft", "backtest"),
+                "tierlevel", "expirypolicy", "draft", "backtest", "refund",
+                "refundline", "refundpolicy"),
     "referrals": ("referral", "referralcode"),
     "campaigns": ("campaign", "message"),
     "analytics": ("dailyfigures",),
@@ -22,6 +23,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "members.add_member",
         "members.change_member",
         "members.change_consent",
+        "rewards.add_refund",
+        "rewards.change_refund",
         "rewards.adjust_points",
     ),
     "Marketing": (
@@ -30,6 +33,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "rewards.change_earningrule",
         "rewards.add_tierterms",
         "rewards.add_expirypolicy",
+        "rewards.add_refundpolicy",
         "rewards.add_draft",
         "rewards.change_draft",
         "rewards.publish_draft",
@@ -43,7 +47,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "members.change_product",
         "campaigns.change_campaign",
     ),
-    "Finance": (*_EVERYBODY, "rewards.adjust_points"),
+    "Finance": (*_EVERYBODY, "rewards.adjust_points", "rewards.add_refund", "rewards.change_refund"),
 }
 
 

@@ -23,13 +23,13 @@ from members.admin import member_link, signed
 from members.admin_scoped import MemberScopedAdmin
 from members.models import Member
 from members.search import search
-from rewards import admin_adjust, admin_backtest, admin_rules, admin_terms, ledger, terms
+from rewards import admin_adjust, admin_backtest, admin_refunds, admin_rules, admin_terms, ledger, terms
 from rewards.models import Account, Allocation, Lot, Transfer, Wallet
 from rewards.models.ledger import AccountKind
 from rewards.queries import balance_of, change_of, reason_text, tier_progress
 from rewards.wording import number
 
-__all__ = ["admin_backtest", "admin_rules", "admin_terms"]
+__all__ = ["admin_backtest", "admin_refunds", "admin_rules", "admin_terms"]
 
 Kind = Transfer.Kind
 _REASON = ("from_account", "to_account", "rule_revision__rule", "staff")

@@ -7,7 +7,7 @@ the difference is taken back from the very lots. Called by the API and by staff;
 import datetime as dt
 import hashlib
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
@@ -212,6 +212,20 @@ def as_reported(activity: Activity, rows: Sequence[ActivityLine]) -> NewActivity
         channel=activity.channel.code if activity.channel else "",
         lines=lines,
     )
+
+
+def left_of(activity: Activity) -> Left:
+    """What the refunds so far have left of an activity; ``store`` and ``channel`` have to be loaded."""
+    original, line_ids = reported(activity)
+    return left_after(original, line_ids, _returns(activity.pk))
+
+
+def foreseen(work: Callable[[], RefundOutcome]) -> RefundOutcome:
+    """What a refund or a decision would come to: it is made and undone again, so that the preview cannot be wrong."""
+    with transaction.atomic():
+        outcome = work()
+        transaction.set_rollback(True)
+    return outcome
 
 
 def _returns(activity_id: int) -> list[Return]:

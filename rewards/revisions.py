@@ -19,7 +19,16 @@ from django.utils.translation import gettext as _
 
 from members.models import Tier
 from rewards import terms
-from rewards.models import EarningRule, ExpiryPolicy, RuleRevision, TierLevel, TierTerms, Transfer, Wallet
+from rewards.models import (
+    EarningRule,
+    ExpiryPolicy,
+    RefundPolicy,
+    RuleRevision,
+    TierLevel,
+    TierTerms,
+    Transfer,
+    Wallet,
+)
 from rewards.rule_terms import RevisionRefused, RuleTerms, check
 
 __all__ = [
@@ -28,6 +37,7 @@ __all__ = [
     "RuleTerms",
     "end_rule",
     "revise_expiry",
+    "revise_refunds",
     "revise_rule",
     "revise_tiers",
     "withdraw_rule_revision",
@@ -211,6 +221,17 @@ def revise_expiry(
         )
         terms.revised()
         return policy
+
+
+def revise_refunds(*, spent: str, at: dt.datetime, valid_from: dt.datetime | None = None) -> RefundPolicy:
+    """Treat points spent of purchases refunded from ``valid_from`` on (default: now) as ``spent`` says.
+
+    Raises RevisionRefused for a date in the past or before one that waits.
+    """
+    with transaction.atomic():
+        Wallet.objects.select_for_update().get(is_default=True)  # one revision of the programme at a time
+        latest = RefundPolicy.objects.aggregate(latest=Max("valid_from"))["latest"]
+        return RefundPolicy.objects.create(valid_from=_start(valid_from, at=at, latest=latest), spent=spent)
 
 
 def _check_length(months: int | None, days: int | None, rounding: str, *, sliding: bool) -> None:
