@@ -128,8 +128,8 @@ class _Batch:
         self.standings, self.terms = tiers.standings(self.members, moments, at=self.at, recording=recording)
         if not self.books.covers(self.terms.wallet_ids):
             self.books = ledger.lock(self.members, self.terms.wallet_ids)
-        self.usage = Usage(self.terms, [item for item, _answer in self.fresh])
         more = facts.gather([Asked(answer.id, item) for item, answer in self.fresh], terms=self.terms)
+        self.usage = Usage(self.terms, [item for item, _answer in self.fresh], more=more)
         for (item, answer), facts_ in zip(self.fresh, more, strict=True):
             self._judge_one(item, answer, facts_)
 

@@ -31,12 +31,7 @@ class Asked:
 
 def gather(asked: Sequence[Asked], *, terms: Terms) -> list[Mapping[str, Any]]:
     """The further facts of each activity, in order. At most one statement for each kind of fact asked for."""
-    names = {
-        name
-        for each in asked
-        for rule in terms.rules_at(each.activity.occurred_at)
-        for name in rule.fact_names
-    }
+    names = terms.fact_names(each.activity.occurred_at for each in asked)
     found: list[dict[str, Any]] = [{} for _each in asked]
     if any(name.startswith("member.") for name in names):
         members = _members({each.activity.member_id for each in asked})

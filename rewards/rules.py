@@ -13,6 +13,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
+from loyalty import conditions
 from members.activities import LineFacts, NewActivity
 from rewards.models import RuleRevision
 from rewards.terms import Level, Rule
@@ -24,6 +25,10 @@ _ROUNDING = {
     RuleRevision.Rounding.NEAREST: ROUND_HALF_UP,
     RuleRevision.Rounding.UP: ROUND_CEILING,
 }
+
+
+_OF_TIER = frozenset({"tier", "tier_reached"})
+_ANY_LEVEL = Level(tier_id=0, code="", names={}, rank=0, threshold=0, multiplier=Decimal(1))
 
 
 class Limit(StrEnum):
@@ -97,6 +102,16 @@ class Case:
         return facts
 
     @cached_property
+    def at(self) -> dt.datetime:
+        """The moment of the activity, in UTC."""
+        return self.activity.occurred_at.astimezone(dt.UTC)
+
+    @cached_property
+    def today(self) -> dt.date:
+        """The date of the activity, which conditions on dates are judged against."""
+        return conditions.today_at(self.at)
+
+    @cached_property
     def line_facts(self) -> Sequence[Mapping[str, Any]]:
         return self.facts["lines"]  # type: ignore[no-any-return]
 
@@ -150,20 +165,31 @@ def _wanted(case: Case, rules: Iterable[Rule]) -> list[tuple[Rule, int]]:
     """Each rule that applies, with its points; later rules see what earlier ones want (bonus upon base)."""
     found: list[tuple[Rule, int]] = []
     for rule in rules:
-        if rule.condition is None or rule.condition.matches(case.facts, at=case.activity.occurred_at):
+        if _applies(rule, case):
             found.append((rule, _EFFECTS[rule.effect](rule, case, found)))
     return found
+
+
+def _applies(rule: Rule, case: Case) -> bool:
+    return rule.condition is None or rule.condition.judge(case.facts, case.at, case.today)
+
+
+def may_give(rule: Rule, activity: NewActivity, more: Mapping[str, Any]) -> bool:
+    """Whether a rule could give points for an activity whose member's tier is not known yet."""
+    case = Case(activity, _ANY_LEVEL, more)
+    asks_for_tier = not rule.fact_names.isdisjoint(_OF_TIER)
+    return (asks_for_tier or _applies(rule, case)) and (rule.lines is None or bool(_matching(rule, case)))
 
 
 def _matching(rule: Rule, case: Case) -> list[LineFacts]:
     """The purchase lines that the rule is about."""
     if rule.lines is None:
         return list(case.activity.lines)
-    at = case.activity.occurred_at
+    judge, at, today = rule.lines.judge, case.at, case.today
     return [
         line
         for line, facts in zip(case.activity.lines, case.line_facts, strict=True)
-        if rule.lines.matches(facts, at=at)
+        if judge(facts, at, today)
     ]
 
 

@@ -4,7 +4,9 @@ Terms are revised by date, never edited in place, so a snapshot answers for ever
 counts the revisions: whoever revises calls :func:`revised`, and every process reads the new terms before its next use.
 """
 
+import bisect
 import datetime as dt
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property, lru_cache
@@ -138,7 +140,45 @@ class Terms:
 
     def rules_at(self, at: dt.datetime) -> tuple[Rule, ...]:
         """The rules in force at a moment, in the order they are judged."""
-        return tuple(rule for rule in self.rules if rule.in_force(at))
+        turn = bisect.bisect_right(self._turns, at)
+        found = self._between_turns.get(turn)
+        if found is None:
+            found = self._between_turns[turn] = tuple(rule for rule in self.rules if rule.in_force(at))
+        return found
+
+    @cached_property
+    def _turns(self) -> list[dt.datetime]:
+        """The moments at which a rule begins or ends; between two of them the same rules are in force."""
+        ends = {rule.valid_to for rule in self.rules if rule.valid_to is not None}
+        return sorted({rule.valid_from for rule in self.rules} | ends)
+
+    @cached_property
+    def _between_turns(self) -> dict[int, tuple[Rule, ...]]:
+        return {}
+
+    @cached_property
+    def revision_ids(self) -> dict[int, list[int]]:
+        """The revisions of each rule in use, by the rule's id."""
+        found: dict[int, list[int]] = {}
+        for rule in self.rules:
+            found.setdefault(rule.rule_id, []).append(rule.revision_id)
+        return found
+
+    @cached_property
+    def limited_rule_ids(self) -> frozenset[int]:
+        """The rules any of whose revisions asks what it gave the member before."""
+        return frozenset(rule.rule_id for rule in self.rules if rule.asks_for_usage)
+
+    @cached_property
+    def retired_fact_names(self) -> frozenset[str]:
+        """What rules no longer in use look at: a refund judges by them still."""
+        return frozenset().union(*(rule.fact_names for rule in self.all_rules if not rule.is_active))
+
+    def fact_names(self, moments: Iterable[dt.datetime]) -> frozenset[str]:
+        """What the rules of these moments look at."""
+        rules = {id(found): found for found in map(self.rules_at, moments)}
+        names = (rule.fact_names for found in rules.values() for rule in found)
+        return self.retired_fact_names.union(*names)
 
     def tiers_at(self, at: dt.datetime) -> TierRules:
         """The tier terms in force at a moment; the earliest for moments before them all."""

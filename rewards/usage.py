@@ -7,14 +7,15 @@ date in memory while the batch is judged. Derived from the ledger, so a refund f
 import datetime as dt
 import zoneinfo
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 
 from django.db import connection
 
 from members.activities import NewActivity
 from members.kinds import daily_limits
 from rewards.models import OfferActivation, RuleRevision
-from rewards.rules import Allowances, Used, Verdict
+from rewards.rules import Allowances, Used, Verdict, may_give
 from rewards.terms import Rule, Terms
 
 Period = RuleRevision.Period
@@ -52,22 +53,36 @@ def _days_of(period: str, day: dt.date) -> tuple[dt.date, dt.date]:
 class Usage(Allowances):
     """The allowances of a batch of activities, as the ledger has them."""
 
-    def __init__(self, terms: Terms, activities: Sequence[NewActivity], *, lock: bool = True) -> None:
-        """Read all that the batch may ask. ``lock``: also lock the budgets, for a caller about to post."""
+    limited: Collection[int] = frozenset()
+    """Rules any of whose revisions asks for usage: what they give is remembered under every revision."""
+
+    def __init__(
+        self,
+        terms: Terms,
+        activities: Sequence[NewActivity],
+        *,
+        more: Sequence[Mapping[str, Any]] | None = None,
+        lock: bool = True,
+    ) -> None:
+        """Read all that the batch may ask. ``lock``: also lock the budgets, for a caller about to post.
+
+        ``more`` are the further facts of each activity (``rewards.facts``): only budgets of rules that may give
+        something are locked then, so that tills do not wait for each other over a rule about other purchases.
+        """
         self.zone = terms.time_zone
-        rules = {rule.rule_id: rule for item in activities for rule in terms.rules_at(item.occurred_at)}
-        self.revisions: dict[int, list[int]] = defaultdict(list)
-        for rule in terms.rules:
-            self.revisions[rule.rule_id].append(rule.revision_id)
+        self.limited = terms.limited_rule_ids
+        self.revisions: Mapping[int, Sequence[int]] = terms.revision_ids
         self._given: dict[tuple[int, int], list[tuple[dt.datetime, int]]] = defaultdict(list)
         self._budgets: dict[int, int] = {}
         self._activated: dict[tuple[int, int], dt.datetime] = {}
         self._kinds: dict[tuple[int, str], list[dt.datetime]] = defaultdict(list)
         self.spent: dict[int, int] = defaultdict(int)
         members = sorted({item.member_id for item in activities})
-        self._read_given([rule for rule in rules.values() if rule.asks_for_usage], members)
-        self._read_budgets([rule for rule in rules.values() if rule.budget is not None], lock=lock)
-        self._read_offers([rule for rule in rules.values() if rule.needs_activation], members)
+        found = {id(rules): rules for item in activities if (rules := terms.rules_at(item.occurred_at))}
+        rules = {rule for each in found.values() for rule in each}
+        self._read_given([rule for rule in rules if rule.asks_for_usage], members)
+        self._read_budgets(_with_budget(terms, activities, more, rules), lock=lock)
+        self._read_offers([rule for rule in rules if rule.needs_activation], members)
         self._limits = daily_limits()
         if any(item.kind in self._limits for item in activities):
             self._read_kinds(activities)
@@ -100,7 +115,7 @@ class Usage(Allowances):
         if not verdict.granted:
             return
         rule = verdict.rule
-        if rule.asks_for_usage:
+        if rule.asks_for_usage or rule.rule_id in self.limited:
             self._given[activity.member_id, rule.rule_id].append((activity.occurred_at, verdict.granted))
         if rule.budget is not None:
             self.spent[rule.rule_id] += verdict.granted
@@ -132,20 +147,16 @@ class Usage(Allowances):
                 self._given[member_id, revisions[revision_id]].append((occurred_at, points))
 
     def _read_budgets(self, rules: Iterable[Rule], *, lock: bool) -> None:
-        if not (ids := sorted(rule.rule_id for rule in rules)):
+        """What was taken of each budget; a rule that has given nothing yet gets its row under the lock."""
+        if not (ids := sorted({rule.rule_id for rule in rules})):
             return
         with connection.cursor() as cursor:
-            if lock:
-                cursor.execute(
-                    "INSERT INTO rewards_rulebudget (rule_id, used) SELECT unnest(%s::bigint[]), 0 "
-                    "ON CONFLICT (rule_id) DO NOTHING",
-                    [ids],
-                )
-            order = "ORDER BY rule_id FOR UPDATE" if lock else ""
-            cursor.execute(
-                f"SELECT rule_id, used FROM rewards_rulebudget WHERE rule_id = ANY(%s) {order}", [ids]
-            )
+            cursor.execute(_BUDGETS_LOCKED if lock else _BUDGETS, [ids])
             self._budgets = dict(cursor.fetchall())
+            if lock and len(self._budgets) < len(ids):
+                cursor.execute(_NEW_BUDGETS, [ids])
+                cursor.execute(_BUDGETS_LOCKED, [ids])
+                self._budgets = dict(cursor.fetchall())
 
     def _read_offers(self, rules: Iterable[Rule], members: Sequence[int]) -> None:
         if ids := [rule.rule_id for rule in rules]:
@@ -170,6 +181,30 @@ class Usage(Allowances):
             for member_id, kind, occurred_at in cursor.fetchall():
                 self._kinds[member_id, kind].append(occurred_at)
 
+
+def _with_budget(
+    terms: Terms,
+    activities: Sequence[NewActivity],
+    more: Sequence[Mapping[str, Any]] | None,
+    rules: Iterable[Rule],
+) -> Collection[Rule]:
+    """The rules with a budget that may give something to one of the activities."""
+    budgeted = {rule for rule in rules if rule.budget is not None}
+    if more is None or not budgeted:
+        return budgeted
+    return {
+        rule
+        for item, facts in zip(activities, more, strict=True)
+        for rule in budgeted
+        if rule.in_force(item.occurred_at) and may_give(rule, item, facts)
+    }
+
+
+_BUDGETS = "SELECT rule_id, used FROM rewards_rulebudget WHERE rule_id = ANY(%s)"
+_BUDGETS_LOCKED = f"{_BUDGETS} ORDER BY rule_id FOR UPDATE"
+_NEW_BUDGETS = """
+INSERT INTO rewards_rulebudget (rule_id, used) SELECT unnest(%s::bigint[]), 0 ON CONFLICT (rule_id) DO NOTHING
+"""
 
 _GIVEN = """
 SELECT t.member_id, t.rule_revision_id, a.occurred_at,

@@ -140,6 +140,25 @@ def test_a_cap_holds_within_one_batch_and_apart_for_each_member(member: Member, 
     assert RuleBudget.objects.get().used == 45
 
 
+def test_a_cap_that_begins_within_a_batch_counts_what_was_given_before_it(
+    member: Member, partner: Partner
+) -> None:
+    made = rule()
+    old = made.revisions.get()
+    RuleRevision.objects.filter(pk=old.pk).update(valid_to=START + DAY)
+    old.pk, old.number, old.valid_from, old.valid_to, old.cap_per_member = None, 2, START + DAY, None, 15
+    old.save(force_insert=True)
+    terms.revised()
+    items = [
+        NewActivity(partner.pk, member.pk, f"b{day}", "purchase", START + day * DAY, "EUR", Decimal("0.50"))
+        for day in range(3)
+    ]
+    outcomes = [
+        each for each in record_and_reward_many(items, at=START + 3 * DAY) if isinstance(each, Outcome)
+    ]
+    assert [outcome.available for outcome in outcomes] == [10, 5, 0]
+
+
 # --- Many tills at once -----------------------------------------------------------------------------------------------
 
 

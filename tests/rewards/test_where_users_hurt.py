@@ -20,6 +20,7 @@ from rewards.queries import balance_of
 from rewards.refund_parts import Order, RefundRefused, Returned
 from rewards.refunds import RefundOutcome, refund
 from rewards.revisions import NewLevel, RuleTerms, revise_expiry, revise_rule, revise_tiers
+from rewards.terms import revised
 from rewards.verification import verify
 
 pytestmark = pytest.mark.django_db
@@ -133,6 +134,24 @@ def test_a_rule_that_was_switched_off_is_still_undone(partner: Partner, member: 
     EarningRule.objects.filter(pk=rule.pk).update(is_active=False)
     RuleRevision.objects.filter(rule=rule).update(valid_to=NOON + DAY)
     assert give_back(activity, at=NOON + 2 * DAY).points == 40
+
+
+def test_what_is_kept_is_not_lost_because_its_rule_was_switched_off(partner: Partner, member: Member) -> None:
+    """The rule asks for the weekday; a refund of half still finds that the other half was bought on a Tuesday."""
+    rule = EarningRule.objects.create(code="extra", names={"en": "Extra"})
+    terms = RuleTerms(
+        wallet_id=Wallet.objects.get(is_default=True).pk,
+        effect="per_amount",
+        amount=Decimal(1),
+        priority=100,
+        conditions={"field": "weekday", "op": "eq", "value": "2"},
+    )
+    revise_rule(rule_id=rule.pk, rule_terms=terms, at=NOON - DAY)
+    activity = buy(partner, member, "r-1", "10.00")
+    EarningRule.objects.filter(pk=rule.pk).update(is_active=False)
+    revised()
+    assert give_back(activity, Order(amount=Decimal(4))).points == 8
+    assert available(member) == 12
 
 
 def test_a_refund_after_spending_neither_fails_nor_hides_the_loss(partner: Partner, member: Member) -> None:
