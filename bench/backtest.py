@@ -15,8 +15,8 @@ import house
 TARGET = 0.5
 
 
-def doubled(category: str) -> dict[str, Any]:
-    """A draft that doubles the base points of a category, so that every purchase line is looked at."""
+def doubled(department: str) -> dict[str, Any]:
+    """A draft that doubles the base points of a department, so that every purchase line is looked at."""
     from rewards import drafts
     from rewards.models import Wallet
     from rewards.rule_terms import RuleTerms
@@ -26,7 +26,7 @@ def doubled(category: str) -> dict[str, Any]:
         effect="multiplier",
         factor=Decimal(2),
         priority=20,
-        lines={"field": "category", "op": "eq", "value": category},
+        lines={"field": "department", "op": "eq", "value": department},
     )
     return {"rules": [drafts.rule_entry("double", rule_terms, names={"en": "Double points"})]}
 
@@ -59,7 +59,7 @@ def backtest(changes: dict[str, Any]) -> tuple[float, dict[str, Any]]:
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("file", nargs="?", type=Path, help="a purchase CSV (default: made-up purchases)")
-    options.add_argument("--category", default="PASTRY", help="whose points the second draft doubles")
+    options.add_argument("--department", default="PASTRY", help="whose points the second draft doubles")
     given = options.parse_args()
     home = house.open_house()
     imports = importlib.import_module("import")
@@ -70,8 +70,10 @@ def main() -> None:
     live, result = backtest({})
     if result["points"]["old"] != result["points"]["new"] or result["changed"]:
         raise SystemExit(f"The live rules do not reproduce the ledger: {result['points']}")
-    by_line, _result = backtest(doubled(given.category))
-    print(f"{purchases:,} purchases, {result['points']['old']:,} points, reproduced to the point by the live rules")
+    by_line, _result = backtest(doubled(given.department))
+    print(
+        f"{purchases:,} purchases, {result['points']['old']:,} points, reproduced to the point by the live rules"
+    )
     print(f"import                {imported:7.2f} s")
     print(f"backtest, live rules  {live:7.2f} s  {live / imported:5.2f} of the import")
     print(f"backtest, by line     {by_line:7.2f} s  {by_line / imported:5.2f} of the import")

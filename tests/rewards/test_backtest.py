@@ -508,6 +508,12 @@ def test_the_backtest_of_a_published_draft_is_what_then_happens() -> None:
 # --- The quarter of real purchases --------------------------------------------------------------------------------
 
 
+def some_differences(one: Mapping[Any, int], other: Mapping[Any, int]) -> list[Any]:
+    """A few of the places where two large results differ."""
+    places = sorted(place for place in one.keys() | other.keys() if one.get(place) != other.get(place))
+    return [(place, one.get(place), other.get(place)) for place in places[:5]]
+
+
 @pytest.mark.slow
 def test_a_quarter_of_real_purchases_live_and_with_doubled_pastry(tmp_path: Path) -> None:
     if not LARGE_FILE.exists():
@@ -519,11 +525,11 @@ def test_a_quarter_of_real_purchases_live_and_with_doubled_pastry(tmp_path: Path
             LARGE_FILE, partner=partner, at=clock.now(), rejected_path=tmp_path / "rejected.csv"
         ).run()
 
-    double = pastry_rule(cap_per_member=200)
+    double = pastry_rule(cap_per_member=200, lines=comparison("department", "eq", "PASTRY"))
     changes = {"rules": [drafts.rule_entry("double", double, names={"en": "Double pastry"})]}
     with transaction.atomic():
         take_it_in()
-        assert of_the_replay() == of_the_ledger()
+        assert some_differences(of_the_replay(), of_the_ledger()) == []
         found = result_of()
         assert (found["activities"], found["changed"]) == (37_489, 0)
         assert found["points"]["old"] == found["points"]["new"] > 1_082_932
@@ -532,5 +538,5 @@ def test_a_quarter_of_real_purchases_live_and_with_doubled_pastry(tmp_path: Path
     forget()
     make_valid_for_ever(changes)
     take_it_in()
-    assert by_receipt(of_the_ledger()) == foretold
+    assert some_differences(by_receipt(of_the_ledger()), foretold) == []
     assert sum(points for (_receipt, code), points in foretold.items() if code == "double") > 0
