@@ -18,6 +18,7 @@ GROUPS: list[tuple[Any, list[tuple[str, str, Any]]]] = [
             ("members.Member", "groups", None),
             ("members.Activity", "shopping_bag", None),
             ("referrals.Referral", "diversity_3", None),
+            ("rewards.MovingIn", "move_to_inbox", None),
         ],
     ),
     (
@@ -34,6 +35,8 @@ GROUPS: list[tuple[Any, list[tuple[str, str, Any]]]] = [
         [
             ("rewards.EarningRule", "rule", None),
             ("rewards.TierTerms", "military_tech", None),
+            ("rewards.TierDraft", "stairs", None),
+            ("members.TierHold", "front_hand", None),
             ("members.Tier", "label", _("Names of the tiers")),
             ("rewards.ExpiryPolicy", "hourglass_bottom", None),
             ("rewards.RefundPolicy", "assignment_return", None),

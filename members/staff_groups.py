@@ -5,10 +5,10 @@ from typing import Any
 from django.contrib.auth.models import Group, Permission
 
 _LOOK = {
-    "members": ("member", "activity", "activityline", "tier", "tierchange", "consent", "consentchange", "externalid",
-                "store", "saleschannel", "product", "category", "activitykind"),
+    "members": ("member", "activity", "activityline", "tier", "tierchange", "tierhold", "consent", "consentchange",
+                "externalid", "store", "saleschannel", "product", "category", "activitykind"),
     "rewards": ("transfer", "lot", "account", "allocation", "wallet", "earningrule", "rulerevision", "tierterms",
-                "tierlevel", "expirypolicy", "draft", "backtest", "refund",
+                "tierlevel", "tierdraft", "expirypolicy", "draft", "backtest", "refund",
                 "refundline", "refundpolicy"),
     "referrals": ("referral", "referralcode"),
     "campaigns": ("campaign", "message"),
@@ -26,12 +26,15 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "rewards.add_refund",
         "rewards.change_refund",
         "rewards.adjust_points",
+        "members.set_tier",
     ),
     "Marketing": (
         *_EVERYBODY,
         "rewards.add_earningrule",
         "rewards.change_earningrule",
         "rewards.add_tierterms",
+        "rewards.add_tierdraft",
+        "rewards.change_tierdraft",
         "rewards.add_expirypolicy",
         "rewards.add_refundpolicy",
         "rewards.add_draft",

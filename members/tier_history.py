@@ -1,6 +1,7 @@
 """A member's tier history in words: each change with its reason, as sentences for the member and for staff."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from django.utils.formats import date_format, number_format
 from django.utils.timezone import localtime
@@ -12,6 +13,8 @@ from members.models import Member, TierChange
 
 Reason = TierChange.Reason
 _KEPT_IN_SIGHT = 50
+_MOMENT = timedelta(microseconds=1)
+"""What ends at midnight is said by the day before."""
 
 
 def amount_text(amount: int, basis: str) -> str:
@@ -38,7 +41,7 @@ def sentence(change: TierChange) -> str:
         "amount": amount_text(change.qualifying_points, change.basis),
     }
     if change.hold is not None and change.hold.until is not None:
-        facts["until"] = date_format(localtime(change.hold.until), "SHORT_DATE_FORMAT")
+        facts["until"] = date_format(localtime(change.hold.until - _MOMENT), "SHORT_DATE_FORMAT")
     return _template(change) % facts
 
 

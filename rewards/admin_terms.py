@@ -1,19 +1,17 @@
-"""Tier terms and expiry in the admin: read as sentences, revised by date. What was used is never edited."""
+"""Dated terms in the admin, expiry among them: read as sentences, revised by date. What was used is never edited."""
 
 from datetime import datetime
-from decimal import Decimal
 from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Exists, OuterRef, Prefetch, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
-    UnfoldAdminDecimalFieldWidget,
     UnfoldAdminIntegerFieldWidget,
     UnfoldAdminSelectWidget,
 )
@@ -21,11 +19,10 @@ from unfold.widgets import (
 from loyalty import clock
 from loyalty.admin_base import KantisAdmin, badge
 from loyalty.form_page import form_page
-from members.models import Tier
-from rewards.models import ExpiryPolicy, TierLevel, TierTerms, Wallet
-from rewards.revisions import NewLevel, RevisionRefused, revise_expiry, revise_tiers
+from rewards.models import ExpiryPolicy, Wallet
+from rewards.revisions import RevisionRefused, revise_expiry
 from rewards.rule_form import DatedForm
-from rewards.wording import expiry_of, levels_of
+from rewards.wording import expiry_of
 
 
 class TermsAdmin(KantisAdmin):
@@ -87,84 +84,6 @@ class TermsAdmin(KantisAdmin):
             valid_from__gt=OuterRef("valid_from"), valid_from__lte=clock.now(), **same
         )
         return rows.annotate(was_succeeded=Exists(later))
-
-
-class TierTermsForm(DatedForm):
-    """A threshold and a multiplier for each tier, lowest first."""
-
-    window_days = forms.IntegerField(
-        label=_("Window in days"),
-        min_value=1,
-        max_value=3660,
-        widget=UnfoldAdminIntegerFieldWidget(),
-        help_text=_("Qualifying points earned in so many days up to a purchase count."),
-    )
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.tiers = list(Tier.objects.order_by("rank"))
-        latest = TierTerms.objects.prefetch_related("levels").order_by("-valid_from").first()
-        levels = {level.tier_id: level for level in latest.levels.all()} if latest else {}
-        self.fields["window_days"].initial = latest.window_days if latest else 365
-        for tier in self.tiers:
-            level = levels.get(tier.pk)
-            self.fields[f"threshold_{tier.pk}"] = forms.IntegerField(
-                label=gettext("%(tier)s: points it takes") % {"tier": tier},
-                min_value=0,
-                max_value=10**12,
-                initial=level.threshold if level else None,
-                widget=UnfoldAdminIntegerFieldWidget(),
-                required=tier.rank == self.tiers[0].rank,
-                help_text="" if tier == self.tiers[0] else gettext("Empty: this tier is not offered."),
-            )
-            self.fields[f"multiplier_{tier.pk}"] = forms.DecimalField(
-                label=gettext("%(tier)s: multiplier") % {"tier": tier},
-                min_value=Decimal(1),
-                max_digits=5,
-                decimal_places=2,
-                initial=level.multiplier if level else Decimal(1),
-                widget=UnfoldAdminDecimalFieldWidget(),
-            )
-        self.order_fields([*(name for name in self.fields if name != "valid_from"), "valid_from"])
-
-    def levels(self) -> list[NewLevel]:
-        data = self.cleaned_data
-        return [
-            NewLevel(
-                tier_id=tier.pk,
-                threshold=data[f"threshold_{tier.pk}"],
-                multiplier=data[f"multiplier_{tier.pk}"],
-            )
-            for tier in self.tiers
-            if data[f"threshold_{tier.pk}"] is not None
-        ]
-
-
-@admin.register(TierTerms)
-class TierTermsAdmin(TermsAdmin):
-    """How tiers are reached and what they give, through time."""
-
-    revise_title = _("New tier terms")
-    list_display = ("begins", "window_days", "levels", "state")
-    fields = ("valid_from", "window_days", "levels")
-    readonly_fields = ("levels",)
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[TierTerms]:
-        rows: QuerySet[TierTerms] = super().get_queryset(request)
-        return rows.prefetch_related(Prefetch("levels", TierLevel.objects.select_related("tier")))
-
-    @admin.display(description=_("tiers"))
-    def levels(self, row: TierTerms) -> str:
-        return levels_of(row)
-
-    def new_form(self, request: HttpRequest) -> forms.Form:
-        return TierTermsForm(request.POST or None)
-
-    def revise(self, form: TierTermsForm, at: datetime) -> TierTerms:
-        data = form.cleaned_data
-        return revise_tiers(
-            window_days=data["window_days"], levels=form.levels(), at=at, valid_from=data["valid_from"]
-        )
 
 
 class ExpiryForm(DatedForm):

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Callable
+from functools import partial
 
 from celery import shared_task
 
@@ -9,7 +10,8 @@ from loyalty import clock
 from loyalty.runs import daily, record
 from loyalty.runs.exclusive import exclusively
 from loyalty.runs.record import RunRecorder
-from rewards import backtest, bulk_adjustments, expiry_notices, upkeep
+from rewards import backtest, bulk_adjustments, expiry_notices, tier_drafts, upkeep
+from rewards.moving_in import requests as moves
 
 
 @shared_task(name="rewards.expire_points")
@@ -39,6 +41,14 @@ def run_bulk_adjustment() -> None:
                 bulk_adjustments.work(batch_id=batch_id, at=clock.now(), run=run)
 
 
+@shared_task(name="rewards.run_moving_in")
+def run_moving_in() -> None:
+    """Check or take in the files of moves from other systems, one after the other; goes on where a worker died."""
+    while (moving_in_id := moves.next_due()) is not None:
+        if not moves.work(moving_in_id=moving_in_id, at=clock.now()):
+            return
+
+
 @shared_task(name="rewards.mature_pending")
 def mature_pending() -> None:
     """Make due pending points available; leaves a row only when there were some."""
@@ -66,6 +76,23 @@ def sweep_backtests() -> None:
     backtest.mark_dead(at=at)
     for backtest_id in backtest.waiting(since=at - dt.timedelta(minutes=1)):
         run_backtest.delay(backtest_id)
+
+
+@shared_task(name="rewards.move_tiers")
+def move_tiers() -> None:
+    """Look ahead for drafts of tier terms that nobody looked ahead for, and move members to tiers newly in force."""
+    for draft_id in tier_drafts.unseen_drafts():
+        _run("rewards.preview_tiers", partial(_look_ahead, draft_id))
+    for draft_id in tier_drafts.due_drafts(at=clock.now()):
+        _run("rewards.move_tiers", partial(_move_members, draft_id))
+
+
+def _look_ahead(draft_id: int, at: dt.datetime, run: RunRecorder) -> None:
+    tier_drafts.look_ahead(draft_id=draft_id, at=at, run=run)
+
+
+def _move_members(draft_id: int, at: dt.datetime, run: RunRecorder) -> None:
+    tier_drafts.move_members(draft_id=draft_id, at=at, run=run)
 
 
 def _run(

@@ -187,6 +187,29 @@ def preview(*, draft_id: int, at: dt.datetime, run: RunRecorder | None = None) -
     return found
 
 
+def unseen_drafts() -> list[int]:
+    """Drafts whose preview is missing, oldest first."""
+    unseen = TierDraft.objects.filter(status=Status.DRAFT, previewed_at=None).order_by("pk")
+    return list(unseen.values_list("pk", flat=True))
+
+
+def look_ahead(*, draft_id: int, at: dt.datetime, run: RunRecorder | None = None) -> None:
+    """Make the preview; where the draft cannot be put in force, that is its preview, so that nobody asks for ever."""
+    try:
+        preview(draft_id=draft_id, at=at, run=run)
+    except RevisionRefused as refused:
+        TierDraft.objects.filter(pk=draft_id).update(preview={"problem": str(refused)}, previewed_at=at)
+
+
+def change(*, draft_id: int, name: str, new: NewTerms, valid_from: dt.datetime | None) -> bool:
+    """Rewrite a draft that is not published yet; its preview is to be made again. False when it was published."""
+    check(new)
+    changed = TierDraft.objects.filter(pk=draft_id, status=Status.DRAFT).update(
+        name=name, content=new.content(), valid_from=valid_from, preview=None, previewed_at=None
+    )
+    return bool(changed)
+
+
 # --- Publishing -------------------------------------------------------------------------------------------------------
 
 

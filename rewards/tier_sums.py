@@ -135,7 +135,7 @@ def _run(
     spans = [ask.look.spans[number] for ask, number in asked]
     known = [ask.known for ask, _number in asked]
     by_points = basis == Basis.POINTS
-    params = {
+    params: dict[str, Any] = {
         "members": [ask.member_id for ask, _number in asked],
         "since": [span.since for span in spans],
         "until": [span.until for span in spans],

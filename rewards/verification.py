@@ -277,7 +277,7 @@ def _judgement(row: tuple[Any, ...], known: terms.Terms) -> Judgement:
 
 def _amounts(
     judgements: Sequence[Judgement], known: terms.Terms, *, at: dt.datetime | None
-) -> list[tier_sums.Amount]:
+) -> list[tier_rules.Amount]:
     """What counted at each judgement, of what was known then; or, with ``at``, what counts now."""
     asks = []
     for each in judgements:
@@ -291,8 +291,8 @@ def _amounts(
 
 def _broken_tier(
     each: Judgement,
-    then: tier_sums.Amount,
-    now: tier_sums.Amount,
+    then: tier_rules.Amount,
+    now: tier_rules.Amount,
     known: terms.Terms,
     *,
     at: dt.datetime,
