@@ -384,6 +384,8 @@ def refund_page(model_admin: RefundAdmin, request: HttpRequest, activity_id: int
             if "confirm" in request.POST:
                 return _made(model_admin, request, activity, work())
             preview = foreseen(work)
+            for field in form.fields.values():  # what is confirmed is what was seen
+                field.widget = forms.HiddenInput()
         except (RefundRefused, RefundConflict) as refused:
             _blame(form, refused)
     return form_page(

@@ -86,7 +86,7 @@ class NewRefundSerializer(serializers.Serializer[Any]):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         given = [way for way in WAYS if way in attrs]
         if len(given) != 1:
-            error = serializers.ErrorDetail(self.error_messages["one_way"], "one_way")
+            error = serializers.ErrorDetail(str(self.error_messages["one_way"]), "one_way")
             raise serializers.ValidationError({way: [error] for way in given or WAYS})
         return attrs
 

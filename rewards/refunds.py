@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
@@ -331,7 +332,7 @@ def _origins(activity_id: int, due: Mapping[Rule, int]) -> dict[Rule, list[tuple
         .annotate(undone=Sum("reversals__points", default=0))
         .order_by("pk")
     )
-    found: dict[int, list[Transfer]] = defaultdict(list)
+    found: dict[int, list[Any]] = defaultdict(list)
     for row in rows:
         found[row.rule_revision_id or 0].append(row)
     return {

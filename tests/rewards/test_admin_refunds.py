@@ -100,6 +100,7 @@ def test_a_refund_is_seen_before_it_is_made_and_made_once(support: Client, activ
     form = {"way": "lines", "quantity_0": "1", "quantity_1": "", "token": token_in(support, activity)}
     seen = support.post(page_of(activity), form)
     assert seen.context_data["preview"].points == 10
+    assert seen.context_data["form"].visible_fields() == []
     assert not Refund.objects.exists()
 
     done = support.post(page_of(activity), form | {"confirm": "1"}, follow=True)
