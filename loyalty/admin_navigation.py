@@ -18,12 +18,14 @@ GROUPS: list[tuple[Any, list[tuple[str, str, Any]]]] = [
             ("members.Member", "groups", None),
             ("members.Activity", "shopping_bag", None),
             ("referrals.Referral", "diversity_3", None),
+            ("rewards.MovingIn", "move_to_inbox", None),
         ],
     ),
     (
         _("Points"),
         [
             ("rewards.Transfer", "swap_horiz", _("Ledger")),
+            ("rewards.Refund", "undo", None),
             ("rewards.Lot", "stacks", None),
             ("rewards.Account", "account_balance_wallet", None),
         ],
@@ -33,9 +35,14 @@ GROUPS: list[tuple[Any, list[tuple[str, str, Any]]]] = [
         [
             ("rewards.EarningRule", "rule", None),
             ("rewards.TierTerms", "military_tech", None),
+            ("rewards.TierDraft", "stairs", None),
+            ("members.TierHold", "front_hand", None),
             ("members.Tier", "label", _("Names of the tiers")),
             ("rewards.ExpiryPolicy", "hourglass_bottom", None),
+            ("rewards.RefundPolicy", "assignment_return", None),
             ("rewards.Wallet", "wallet", None),
+            ("rewards.Draft", "edit_note", None),
+            ("rewards.Backtest", "science", None),
         ],
     ),
     (

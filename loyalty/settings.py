@@ -318,7 +318,7 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/api/v1",
-    "ENUM_NAME_OVERRIDES": {},
+    "ENUM_NAME_OVERRIDES": {"RefundStatusEnum": "rewards.models.refund.Refund.Status"},
 }
 API_IDEMPOTENCY_DAYS = 7
 EVENTS_KEEP_DAYS = 90

@@ -31,6 +31,7 @@ class LineFacts:
     department: str
     quantity: Decimal
     total: Decimal
+    brand: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ class NewActivity:
         ]
         for line in self.lines:
             parts += (line.sku, line.category, line.department, f"{line.quantity:.3f}", f"{line.total:.2f}")
+            parts += (line.brand,) if line.brand else ()
         return hashlib.sha256("\x1f".join(parts).encode()).digest()
 
 
@@ -220,7 +222,7 @@ def _line_rows(items: Sequence[NewActivity], positions: list[int]) -> list[LineR
         if line.category or line.department
     )
     products = catalogue.product_ids(
-        (partner_id, line.sku, categories.get((line.category, line.department)))
+        (partner_id, line.sku, categories.get((line.category, line.department)), line.brand)
         for _position, partner_id, lines in given
         for line in lines
         if line.sku

@@ -269,6 +269,7 @@ class ActivityAdmin(MemberScopedAdmin, ExportMixin, ReadOnlyAdmin):
     search_help_text = _("The partner's number of the activity, in full")
     ordering = ("-occurred_at", "-id")
     inlines = (LineInline,)
+    change_form_outer_after_template = "admin/members/activity_panels.html"
     readonly_fields = ("member_link", "amount", "points_given")
     fieldsets = (
         (
@@ -304,6 +305,19 @@ class ActivityAdmin(MemberScopedAdmin, ExportMixin, ReadOnlyAdmin):
         if wanted := search_term.strip().replace("\x00", ""):
             return queryset.filter(external_id=wanted), False
         return queryset, False
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        extra = dict(extra_context or {})
+        activity = self.get_object(request, object_id)
+        if activity is not None and self.has_view_permission(request, activity):
+            extra["panels"] = admin_parts.activity_panels(activity, request)
+        return super().change_view(request, object_id, form_url, extra)
 
     @admin.display(description=_("occurred at"), ordering="occurred_at")
     def occurred(self, activity: Activity) -> Any:
@@ -369,9 +383,9 @@ class TierAdmin(NamedAdmin):
 
 @admin.register(ActivityKind)
 class ActivityKindAdmin(NamedAdmin):
-    list_display = ("name", "code", "is_active")
+    list_display = ("name", "code", "rewarded_per_day", "is_active")
     list_filter = ("is_active",)
-    fields = ("code", "names", "is_active")
+    fields = ("code", "names", "rewarded_per_day", "is_active")
 
 
 class SeenAdmin(KantisAdmin):
@@ -391,7 +405,7 @@ class StoreAdmin(SeenAdmin):
     list_select_related = ("partner",)
     search_fields = ("code", "name")
     readonly_fields = ("partner", "code")
-    fields = ("partner", "code", "name")
+    fields = ("partner", "code", "name", "time_zone")
 
 
 @admin.register(SalesChannel)

@@ -1,4 +1,6 @@
-"""What upper floors put on a member's page in the admin, by registration: members know nothing of points or messages.
+"""What upper floors put on the admin's pages of members and activities, by registration.
+
+Members know nothing of points or messages.
 
 ``members.admin`` asks for the parts; an upper floor's ``admin.py`` registers its own while the admin is loaded.
 """
@@ -10,9 +12,11 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.utils.safestring import SafeString
 from django_stubs_ext import StrOrPromise
 
-from members.models import Member
+from members.models import Activity, Member
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,12 +53,23 @@ class Column:
     order_by: str = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Panel:
+    """A section below an activity, for staff who hold ``permission``: a template and what it is told."""
+
+    key: str
+    permission: str
+    template: str
+    context: Callable[[Activity, HttpRequest], Mapping[str, Any]]
+
+
 @dataclass
 class _Parts:
     tiles: dict[str, tuple[str, Callable[[Member, datetime], list[Tile]]]] = field(default_factory=dict)
     tabs: dict[str, Link] = field(default_factory=dict)
     actions: dict[str, Link] = field(default_factory=dict)
     columns: dict[str, Column] = field(default_factory=dict)
+    panels: dict[str, Panel] = field(default_factory=dict)
 
 
 _parts = _Parts()
@@ -78,6 +93,20 @@ def add_action(link: Link) -> None:
 def add_column(column: Column) -> None:
     """Put a column into the list of members."""
     _parts.columns[column.key] = column
+
+
+def add_activity_panel(panel: Panel) -> None:
+    """Put a section below an activity."""
+    _parts.panels[panel.key] = panel
+
+
+def activity_panels(activity: Activity, request: HttpRequest) -> list[SafeString]:
+    """The sections that this staff member may see, ready to be shown."""
+    return [
+        render_to_string(panel.template, dict(panel.context(activity, request)), request)
+        for panel in _parts.panels.values()
+        if request.user.has_perm(panel.permission)
+    ]
 
 
 def tiles_of(member: Member, *, request: HttpRequest, at: datetime) -> list[Tile]:

@@ -90,19 +90,21 @@ CATEGORIES = Dimension("members_category", ("name", "department"), ("text", "tex
 PRODUCTS = Dimension("members_product", ("partner_id", "sku"), ("bigint", "text"))
 
 
-def product_ids(seen: Iterable[tuple[int, str, int | None]]) -> Mapping[Key, int]:
-    """Ids by (partner id, SKU), of products seen with a category id; a product takes the first it is seen with."""
-    categories = {(partner_id, sku): category_id for partner_id, sku, category_id in seen}
-    unknown = categories.keys() - PRODUCTS.known.keys()
-    ids = PRODUCTS.ids(categories)
-    classified = {ids[key]: categories[key] for key in unknown if categories[key] is not None}
-    if classified:
+def product_ids(seen: Iterable[tuple[int, str, int | None, str]]) -> Mapping[Key, int]:
+    """Ids by (partner id, SKU), of products seen with a category id and a brand; a product takes the first of each."""
+    details = {(partner_id, sku): (category_id, brand) for partner_id, sku, category_id, brand in seen}
+    unknown = details.keys() - PRODUCTS.known.keys()
+    ids = PRODUCTS.ids(details)
+    described = [(ids[key], *details[key]) for key in unknown if details[key] != (None, "")]
+    if described:
         with connection.cursor() as cursor:
             cursor.execute(
-                "UPDATE members_product SET category_id = seen.category_id "
-                "FROM unnest(%s::bigint[], %s::bigint[]) AS seen(id, category_id) "
-                "WHERE members_product.id = seen.id AND members_product.category_id IS NULL",
-                [list(classified.keys()), list(classified.values())],
+                "UPDATE members_product SET category_id = coalesce(members_product.category_id, seen.category_id), "
+                "brand = CASE WHEN members_product.brand = '' THEN seen.brand ELSE members_product.brand END "
+                "FROM unnest(%s::bigint[], %s::bigint[], %s::text[]) AS seen(id, category_id, brand) "
+                "WHERE members_product.id = seen.id AND (members_product.category_id IS NULL AND "
+                "seen.category_id IS NOT NULL OR members_product.brand = '' AND seen.brand <> '')",
+                list(map(list, zip(*described, strict=True))),
             )
     return ids
 

@@ -1,9 +1,14 @@
 """What conditions may ask about an activity and a member. Registered at start-up by ``MembersConfig.ready``."""
 
+from django.conf import settings
+from django.utils.dates import WEEKDAYS as WEEKDAY_NAMES
 from django.utils.translation import gettext_lazy as _
 
-from loyalty.conditions import Field, FieldType, Measure, Relation, subject
-from members.models import ActivityKind, Tier
+from loyalty.conditions import Field, FieldType, Measure, Op, Relation, subject
+from members.models import ActivityKind, Member, Tier
+
+WEEKDAYS = [(str(number + 1), name) for number, name in WEEKDAY_NAMES.items()]
+"""ISO weekdays as text: "1" is Monday, "7" Sunday."""
 
 
 def kinds() -> list[tuple[str, str]]:
@@ -21,6 +26,7 @@ def register() -> None:
         Field("sku", FieldType.TEXT, _("SKU")),
         Field("category", FieldType.TEXT, _("category")),
         Field("department", FieldType.TEXT, _("department")),
+        Field("brand", FieldType.TEXT, _("brand")),
         Field("quantity", FieldType.DECIMAL, _("quantity")),
         Field("total", FieldType.DECIMAL, _("total of the line")),
     )
@@ -32,7 +38,37 @@ def register() -> None:
         Field("channel", FieldType.TEXT, _("channel"), orm="channel__code"),
         Field("occurred_at", FieldType.DATETIME, _("time of the activity"), orm="occurred_at"),
         Field("tier", FieldType.CHOICE, _("tier held before"), choices=tiers),
+        Field(
+            "tier_reached",
+            FieldType.TEXT_LIST,
+            _("tier held before (or higher)"),
+            choices=tiers,
+            op_labels={Op.CONTAINS: _("is at least")},
+            phrases={
+                "contains": _("tier held before is %(value)s or higher"),
+                "not contains": _("tier held before is below %(value)s"),
+            },
+        ),
+        Field("weekday", FieldType.CHOICE, _("weekday in the store"), choices=WEEKDAYS),
+        Field("hour", FieldType.INTEGER, _("hour in the store (0 to 23)")),
+        Field("purchase_number", FieldType.INTEGER, _("number of the purchase (1 for the first)")),
+        Field("days_since_last", FieldType.INTEGER, _("days since the purchase before")),
     )
+    member = subject("member")
+    member.register(
+        Field("language", FieldType.CHOICE, _("language"), choices=settings.LANGUAGES, orm="language"),
+        Field("age", FieldType.INTEGER, _("age in years")),
+        Field("birthday_distance", FieldType.INTEGER, _("days from the birthday, before or after")),
+        Field("joined_at", FieldType.DATETIME, _("time of joining"), orm="joined_at"),
+        Field(
+            "acquisition_channel",
+            FieldType.CHOICE,
+            _("acquisition channel"),
+            choices=Member.AcquisitionChannel.choices,
+            orm="acquisition_channel",
+        ),
+    )
+    activity.include("member", member, label=_("member"))
     activity.relate(
         Relation(
             "lines",

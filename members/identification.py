@@ -9,8 +9,8 @@ from django.db.models import QuerySet
 from django.db.models.functions import Lower
 
 from loyalty.partners.models import Partner
-from members.cards import is_valid_card_number, plain
 from members.contacts import normal_email
+from members.former_cards import former_number
 from members.models import Activity, Member
 
 KEYS = ("id", "external_id", "card_number", "email")
@@ -44,8 +44,8 @@ def find_member_id(reference: Mapping[str, str], *, partner: Partner) -> int:
 def find_member_ids(references: Mapping[int, Mapping[str, str]], *, partner: Partner) -> dict[int, int]:
     """Primary keys of the active members of many references, by their place; unknown ones are left out.
 
-    One statement for each of KEYS, by hand: every purchase passes here. A number that cannot be one of our cards, or
-    an id that is no UUID, is unknown without asking the database.
+    One statement for each of KEYS, by hand: every purchase passes here. A card is our own or one brought along from an
+    earlier system. A number that cannot be a card, or an id that is no UUID, is unknown without asking the database.
     """
     found: dict[int, int] = {}
     for field in KEYS:
@@ -81,7 +81,7 @@ def visible_profile(member: Member, partner: Partner) -> bool:
 def _normal(field: str, value: str) -> str:
     """The value as it is stored; "" when nobody can have it."""
     if field == "card_number":
-        return number if is_valid_card_number(number := plain(value)) else ""
+        return former_number(value)
     if field == "email":
         return normal_email(value)
     if field == "id":
@@ -95,7 +95,12 @@ def _normal(field: str, value: str) -> str:
 _ACTIVE = "FROM members_member AS member WHERE member.status = 'active' AND"
 _BY_FIELD = {
     "id": f"SELECT public_id::text, id {_ACTIVE} public_id = ANY(%s::uuid[])",
-    "card_number": f"SELECT card_number, id {_ACTIVE} card_number = ANY(%s)",
+    "card_number": f"""
+        SELECT card.number, member.id FROM members_formercard AS card
+        JOIN members_member AS member ON member.id = card.member_id AND member.status = 'active'
+        WHERE card.number = ANY(%s)
+        UNION ALL SELECT card_number, id {_ACTIVE} card_number = ANY(%s)
+    """,
     "email": f"SELECT lower(email), id {_ACTIVE} lower(email) = ANY(%s) AND NOT (email = '')",
     "external_id": """
         SELECT named.external_id, member.id FROM members_externalid AS named
@@ -106,7 +111,7 @@ _BY_FIELD = {
 
 
 def _by_value(field: str, values: list[str], partner: Partner) -> list[tuple[str, int]]:
-    asked: list[Any] = [values, partner.pk] if field == "external_id" else [values]
+    second: list[Any] = {"external_id": [partner.pk], "card_number": [values]}.get(field, [])
     with connection.cursor() as cursor:
-        cursor.execute(_BY_FIELD[field], asked)
+        cursor.execute(_BY_FIELD[field], [values, *second])
         return list(cursor.fetchall())

@@ -13,8 +13,9 @@ from django.db.models.functions import Lower
 from loyalty.partners.models import Partner
 from members.cards import LENGTH, plain
 from members.contacts import InvalidPhone, normal_email, normal_phone
+from members.former_cards import former_number
 from members.identification import with_email
-from members.models import ExternalId, Member
+from members.models import ExternalId, FormerCard, Member
 
 _AT_MOST = 200
 _REGIONS = ("FI", "SE")
@@ -58,6 +59,8 @@ def _candidates(wanted: str) -> Iterator[QuerySet[Member] | QuerySet[ExternalId]
     with contextlib.suppress(ValueError):
         yield members.filter(public_id=uuid.UUID(wanted))
     partners = list(Partner.objects.values_list("pk", flat=True))
+    if card := former_number(wanted):
+        yield members.filter(pk__in=FormerCard.objects.filter(number=card).values("member_id"))
     yield ExternalId.objects.filter(partner__in=partners, external_id=wanted)
 
 

@@ -18,10 +18,10 @@ from rest_framework import serializers
 
 from loyalty.translated import in_language
 from members import consents
-from members.cards import is_valid_card_number, plain
 from members.consents import ConsentGiven
 from members.contacts import InvalidPhone, normal_email, normal_phone
 from members.enrolment import NewMember
+from members.former_cards import former_number
 from members.identification import KEYS
 from members.models import ExternalId, Member
 from members.models.consent import ConsentChannel, Purpose
@@ -147,7 +147,7 @@ class MemberReferenceSerializer(serializers.Serializer[Any]):
         if len(given) != 1:
             keys = ", ".join(self.among)
             raise serializers.ValidationError(self.error_messages["one"] % {"keys": keys}, "one")
-        if "card_number" in given and not is_valid_card_number(plain(given["card_number"])):
+        if "card_number" in given and not former_number(given["card_number"]):
             raise serializers.ValidationError({"card_number": self.error_messages["card"]}, "card_number")
         return given
 

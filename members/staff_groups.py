@@ -5,10 +5,11 @@ from typing import Any
 from django.contrib.auth.models import Group, Permission
 
 _LOOK = {
-    "members": ("member", "activity", "activityline", "tier", "tierchange", "consent", "consentchange", "externalid",
-                "store", "saleschannel", "product", "category", "activitykind"),
+    "members": ("member", "activity", "activityline", "tier", "tierchange", "tierhold", "consent", "consentchange",
+                "externalid", "store", "saleschannel", "product", "category", "activitykind"),
     "rewards": ("transfer", "lot", "account", "allocation", "wallet", "earningrule", "rulerevision", "tierterms",
-                "tierlevel", "expirypolicy"),
+                "tierlevel", "tierdraft", "expirypolicy", "draft", "backtest", "refund",
+                "refundline", "refundpolicy"),
     "referrals": ("referral", "referralcode"),
     "campaigns": ("campaign", "message"),
     "analytics": ("dailyfigures",),
@@ -22,14 +23,24 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "members.add_member",
         "members.change_member",
         "members.change_consent",
+        "rewards.add_refund",
+        "rewards.change_refund",
         "rewards.adjust_points",
+        "members.set_tier",
     ),
     "Marketing": (
         *_EVERYBODY,
         "rewards.add_earningrule",
         "rewards.change_earningrule",
         "rewards.add_tierterms",
+        "rewards.add_tierdraft",
+        "rewards.change_tierdraft",
         "rewards.add_expirypolicy",
+        "rewards.add_refundpolicy",
+        "rewards.add_draft",
+        "rewards.change_draft",
+        "rewards.publish_draft",
+        "rewards.add_backtest",
         "rewards.change_wallet",
         "members.change_tier",
         "members.add_activitykind",
@@ -39,7 +50,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "members.change_product",
         "campaigns.change_campaign",
     ),
-    "Finance": (*_EVERYBODY, "rewards.adjust_points"),
+    "Finance": (*_EVERYBODY, "rewards.adjust_points", "rewards.add_refund", "rewards.change_refund"),
 }
 
 

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django_stubs_ext import StrOrPromise
 
 from members.models import Activity, ConsentChange, Member, TierChange
+from members.tier_history import sentence
 
 PAGE = 30
 
@@ -143,7 +144,7 @@ def money(activity: Activity) -> str:
 
 
 def _tier_changes(member: Member, before: datetime | None, size: int) -> Iterable[Entry]:
-    rows = TierChange.objects.filter(member=member).select_related("from_tier", "to_tier")
+    rows = TierChange.objects.filter(member=member).select_related("from_tier", "to_tier", "hold__staff")
     if before is not None:
         rows = rows.filter(changed_at__lte=before)
     for row in rows.order_by("-changed_at", "-id")[:size]:
@@ -156,17 +157,18 @@ def _tier_changes(member: Member, before: datetime | None, size: int) -> Iterabl
             title=_("Joined the programme")
             if joined
             else _("%(from)s → %(to)s") % {"from": row.from_tier, "to": row.to_tier},
-            detail=_how_joined(member)
-            if joined
-            else _("%(reason)s, %(points)s qualifying points")
-            % {
-                "reason": row.get_reason_display(),
-                "points": number_format(row.qualifying_points, force_grouping=True),
-            },
+            detail=_how_joined(member) if joined else _why(row),
+            by=str(row.hold.staff) if row.hold and row.reason == TierChange.Reason.BY_HAND else "",
             permission="members.view_member",
             tone="good" if up else "warn",
             order=row.pk,
         )
+
+
+def _why(change: TierChange) -> str:
+    """Why the tier changed, with what staff noted when they set it by hand."""
+    note = change.hold.note if change.hold else ""
+    return " · ".join(part for part in (sentence(change), note) if part)
 
 
 def _how_joined(member: Member) -> str:

@@ -23,13 +23,23 @@ from members.admin import member_link, signed
 from members.admin_scoped import MemberScopedAdmin
 from members.models import Member
 from members.search import search
-from rewards import admin_adjust, admin_terms
+from rewards import (
+    admin_adjust,
+    admin_backtest,
+    admin_moving_in,
+    admin_refunds,
+    admin_rules,
+    admin_terms,
+    admin_tiers,
+    ledger,
+    terms,
+)
 from rewards.models import Account, Allocation, Lot, Transfer, Wallet
 from rewards.models.ledger import AccountKind
-from rewards.queries import REASONS, balance_of, change_of, reason_text, tier_progress
+from rewards.queries import REASONS, TierProgress, balance_of, change_of, reason_text, tier_progress
 from rewards.wording import number
 
-__all__ = ["admin_terms"]
+__all__ = ["admin_backtest", "admin_moving_in", "admin_refunds", "admin_rules", "admin_terms", "admin_tiers"]
 
 Kind = Transfer.Kind
 _REASON = ("from_account", "to_account", "rule_revision__rule", "staff")
@@ -281,14 +291,18 @@ class AccountAdmin(OfMemberAdmin):
 
 @admin.register(Wallet)
 class WalletAdmin(KantisAdmin):
-    """Kinds of points; staff may name them."""
+    """Kinds of points. Staff open new ones and name them; one is the default and stays it."""
 
     list_display = ("name", "code", "is_default")
     fields = ("code", "names", "is_default")
-    readonly_fields = ("code", "is_default")
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return ("code", "is_default") if obj else ("is_default",)
+
+    def save_model(self, request: HttpRequest, obj: Wallet, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        ledger.open_wallet(obj.pk)
+        terms.revised()
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -325,21 +339,28 @@ def _tiles(member: Member, at: datetime) -> list[admin_parts.Tile]:
         admin_parts.Tile(
             label=gettext("Tier"),
             value=str(progress.current),
-            hint=gettext("%(missing)s points to %(tier)s (%(points)s of %(threshold)s in %(days)s days)")
-            % {
-                "missing": number(progress.missing),
-                "tier": progress.next,
-                "points": number(progress.points),
-                "threshold": number(progress.threshold),
-                "days": progress.window_days,
-            }
-            if progress.next
-            else gettext("The highest tier, with %(points)s points in %(days)s days")
-            % {"points": number(progress.points), "days": progress.window_days},
+            hint=_tier_hint(progress),
             fraction=progress.fraction if progress.next else None,
         )
     )
     return tiles
+
+
+def _tier_hint(progress: TierProgress) -> str:
+    """“858 points to Silver (142 of 1 000 in 12 months). At this pace Silver in March 2027”."""
+    facts = {
+        "missing": progress.missing_text,
+        "tier": progress.next,
+        "points": number(progress.points),
+        "threshold": number(progress.threshold),
+        "window": progress.window_text,
+    }
+    way = (
+        gettext("%(missing)s to %(tier)s (%(points)s of %(threshold)s %(window)s)")
+        if progress.next
+        else gettext("The highest tier, with %(points)s %(window)s")
+    )
+    return ". ".join([way % facts, *(text.rstrip(".") for text in progress.texts)])
 
 
 def _with_balance(members: QuerySet[Member]) -> QuerySet[Member]:

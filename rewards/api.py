@@ -30,15 +30,17 @@ from loyalty.api.problems import (
 )
 from loyalty.api.schema import ProblemSerializer
 from loyalty.partners.models import Partner, Scope
+from loyalty.translated import in_language
 from members.activities import ActivityConflict, NewActivity
 from members.api import seen_member, unknown_member
 from members.identification import UnknownMember, find_member_id, find_member_ids
-from members.models import Activity, Member
+from members.models import Activity, Member, Tier
 from members.serializers import Addition, show_with_members, tier_answer
 from rewards import terms
 from rewards.earning import Outcome, reasons_of, record_and_reward, record_and_reward_many
+from rewards.explanations import explain_many
 from rewards.models import Account, Transfer
-from rewards.queries import REASONS, balance_of, change_of, reason_text
+from rewards.queries import REASONS, TierProgress, balance_of, change_of, reason_text, tier_progress
 from rewards.serializers import (
     ActivitySerializer,
     BalanceDetailSerializer,
@@ -47,13 +49,17 @@ from rewards.serializers import (
     NewActivitySerializer,
     NewBatchSerializer,
     OutcomeSerializer,
+    SimulatedActivitySerializer,
+    SimulationSerializer,
     StatementRowSerializer,
     TiersSerializer,
+    explanation_answers,
     new_activity,
     outcome_answer,
     points_answer,
     reason_answers,
 )
+from rewards.simulation import ANYBODY, simulate
 
 
 class ActivityExists(Conflict):
@@ -102,6 +108,42 @@ class ActivitiesView(SpeakingView):
         except ActivityConflict as conflict:
             raise activity_exists(conflict) from None
         return Response(outcome_answer(outcome), status=200 if outcome.replayed else 201)
+
+
+class SimulateView(SpeakingView):
+    """Judge an activity without recording it."""
+
+    required_scopes = Scope.ACTIVITIES_WRITE
+
+    @extend_schema(
+        operation_id="activities_simulate",
+        summary="Ask what an activity would give",
+        description=(
+            "Answers exactly what recording the activity would, at any date up to two years ahead, and writes "
+            "nothing; so it needs no Idempotency-Key. Without `member`: for somebody new at the lowest tier."
+        ),
+        parameters=[LANGUAGE_PARAMETER],
+        request=SimulatedActivitySerializer,
+        responses={
+            200: SimulationSerializer,
+            (404, CONTENT_TYPE): OpenApiResponse(ProblemSerializer, _("No such member.")),
+        },
+    )
+    def post(self, request: Request) -> Response:
+        partner, at = request.auth.partner, clock.now()
+        form = SimulatedActivitySerializer(data=request.data, context={"at": at})
+        form.is_valid(raise_exception=True)
+        data = form.validated_data
+        try:
+            member_id = find_member_id(data["member"], partner=partner) if "member" in data else ANYBODY
+            outcome = simulate(new_activity(data, member_id=member_id, partner=partner), at=at)
+        except UnknownMember as unknown:
+            raise unknown_member(f"member.{unknown.field}") from None
+        except ActivityConflict as conflict:
+            raise activity_exists(conflict) from None
+        answer = outcome_answer(outcome)
+        del answer["id"]
+        return Response(answer)
 
 
 class BatchView(SpeakingView):
@@ -204,8 +246,9 @@ class ActivityView(SpeakingView):
 
 
 def _activity_answer(activity: Activity) -> dict[str, Any]:
-    """An activity with its lines and the points it gave; two statements more."""
+    """An activity with its lines, the points it gave, and why; as many statements for any number of lines."""
     reasons = reasons_of([activity.pk]).get(activity.pk, ())
+    lines = list(activity.lines.select_related("product", "category").order_by("position"))
     return {
         "id": str(activity.public_id),
         "external_id": activity.external_id,
@@ -222,13 +265,15 @@ def _activity_answer(activity: Activity) -> dict[str, Any]:
                 "sku": line.product.sku if line.product else "",
                 "category": line.category.name if line.category else "",
                 "department": line.category.department if line.category else "",
+                "brand": line.product.brand if line.product else "",
                 "quantity": str(line.quantity),
                 "total": str(line.total),
             }
-            for line in activity.lines.select_related("product", "category").order_by("position")
+            for line in lines
         ],
         "points": points_answer(reasons),
         "reasons": reason_answers(reasons),
+        "explanation": explanation_answers(explain_many([activity], {activity.pk: lines})[activity.pk]),
     }
 
 
@@ -245,7 +290,8 @@ class BalanceView(SpeakingView):
     )
     def get(self, request: Request, public_id: uuid.UUID) -> Response:
         member = seen_member(public_id, request.auth.partner)
-        balance = balance_of(member, clock.now())
+        at = clock.now()
+        balance = balance_of(member, at)
         return Response(
             {
                 "available": balance.available,
@@ -255,8 +301,28 @@ class BalanceView(SpeakingView):
                     {"points": each.points, "expires_at": each.expires_at} for each in balance.expiring
                 ],
                 "tier": tier_answer(member.tier.code, member.tier.names),
+                "tier_progress": _progress_answer(tier_progress(member, at)),
             }
         )
+
+
+def _progress_answer(found: TierProgress) -> dict[str, Any]:
+    """How far the next tier is, and where the tier is heading."""
+
+    def tier(of: Tier | None) -> dict[str, str] | None:
+        return tier_answer(of.code, of.names) if of else None
+
+    return {
+        "basis": found.basis,
+        "amount": found.points,
+        "next": tier(found.next),
+        "threshold": found.threshold if found.next else None,
+        "missing": found.missing if found.next else None,
+        "next_on": found.next_on,
+        "after_review": tier(found.after_review),
+        "lasts_until": found.lasts_until,
+        "falls_to": tier(found.falls_to),
+    }
 
 
 class StatementView(SpeakingView, GenericAPIView[Transfer]):
@@ -332,10 +398,14 @@ class TiersView(SpeakingView):
                         "rank": level.rank,
                         "threshold": level.threshold,
                         "multiplier": str(level.multiplier),
+                        "birthday_points": level.birthday_points,
+                        "benefits": [in_language(texts) for texts in level.benefits],
                     }
                     for level in present.levels
                 ],
                 "window_days": present.window.days,
+                "basis": present.basis,
+                "window": present.window_kind,
             }
         )
 

@@ -8,21 +8,24 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
-from django.db import transaction
-from django.db.models import Case, Max, Min, Sum, When
+from django.db import models, transaction
 
 from loyalty.events import bus
 from members import activities
 from members import tiers as member_tiers
 from members.activities import ActivityConflict, NewActivity, Recorded
-from rewards import ledger, rules, terms, tiers
-from rewards.ledger import Balance, Grant, Why
+from rewards import facts, judgements, ledger, rules, terms, tiers
+from rewards.facts import Asked
+from rewards.ledger import Active, Balance, Grant, Why
 from rewards.models import Transfer
 from rewards.models.ledger import AccountKind
-from rewards.rules import Award
+from rewards.rules import Case, Verdict
+from rewards.terms import Terms
 from rewards.tiers import Moment
+from rewards.usage import Usage
 
 __all__ = [
     "ActivityConflict",
@@ -115,48 +118,46 @@ class _Batch:
         self.reasons: dict[int, tuple[Reason, ...]] = {}
         self.balances: dict[int, Balance] = {}
         self.tier_ids: dict[int, int] = {}
+        self.judgements: list[tuple[int, int, Sequence[Verdict]]] = []
 
     def judge(self) -> None:
         """Lock the members' accounts, then plan what each activity gives, in order."""
         self.books = ledger.lock(self.members, terms.kept().wallet_ids)
         moments = [Moment(item.member_id, item.occurred_at) for item, _answer in self.fresh]
-        self.standings, self.terms = tiers.standings(self.members, moments, at=self.at)
+        recording = [answer.id for _item, answer in self.fresh]
+        self.standings, self.terms = tiers.standings(self.members, moments, at=self.at, recording=recording)
         if not self.books.covers(self.terms.wallet_ids):
             self.books = ledger.lock(self.members, self.terms.wallet_ids)
-        for item, answer in self.fresh:
-            self._judge_one(item, answer)
+        more = facts.gather([Asked(answer.id, item) for item, answer in self.fresh], terms=self.terms)
+        self.usage = Usage(self.terms, [item for item, _answer in self.fresh], more=more)
+        for (item, answer), facts_ in zip(self.fresh, more, strict=True):
+            self._judge_one(item, answer, facts_)
 
-    def _judge_one(self, item: NewActivity, answer: Recorded) -> None:
+    def _judge_one(self, item: NewActivity, answer: Recorded, more: Mapping[str, Any]) -> None:
         standing = self.standings[item.member_id]
         level = tiers.held(standing, self.terms.tiers_at(item.occurred_at), item.occurred_at)
-        awards = rules.evaluate(item, rules=self.terms.rules_at(item.occurred_at), level=level)
-        for award in awards:
-            ledger.plan_grant(self.books, self._grant(award, item, answer))
-            if award.rule.qualifying:
-                standing.fresh.append((item.occurred_at, award.points))
-        self.reasons[answer.id] = tuple(
-            Reason(award.rule.code, award.points, award.rule.pending_days > 0, award.rule.names)
-            for award in awards
+        verdicts = rules.evaluate(
+            Case(item, level, more), rules=self.terms.rules_at(item.occurred_at), allowances=self.usage
         )
+        granted = [verdict for verdict in verdicts if verdict.granted]
+        for verdict in granted:
+            ledger.plan_grant(self.books, grant_of(verdict, item, self.terms, activity_id=answer.id))
+            if verdict.rule.qualifying:
+                standing.fresh.append((item.occurred_at, verdict.granted))
+        standing.note_purchase(item, self.terms.base_currency)
+        if granted:
+            self.usage.rewarded(item)
+        self.judgements.append((answer.id, level.tier_id, verdicts))
+        self.reasons[answer.id] = tuple(reason_of(verdict, item) for verdict in granted)
         self.balances[answer.id] = self.books.balance(item.member_id, self.terms.default_wallet_id)
-
-    def _grant(self, award: Award, item: NewActivity, answer: Recorded) -> Grant:
-        rule = award.rule
-        return Grant(
-            member_id=item.member_id,
-            wallet_id=rule.wallet_id,
-            points=award.points,
-            occurred_at=item.occurred_at,
-            expires_at=self.terms.expires_at(rule.wallet_id, item.occurred_at),
-            why=Why(activity_id=answer.id, rule_revision_id=rule.revision_id),
-            qualifies=rule.qualifying,
-            pending=rule.pending_days > 0,
-            available_at=rules.available_at(rule, item.occurred_at),
-        )
 
     def post(self) -> None:
         """Write what was planned, promote who is due, and announce it all."""
+        self.usage.save()
+        judgements.save(self.judgements)
         last_transfer = self._last_transfers(ledger.write(self.books, at=self.at))
+        active = [Active(item.occurred_at, answer.id, item.member_id) for item, answer in self.fresh]
+        ledger.keep_alive(active, books=self.books, known=self.terms, at=self.at)
         moves = tiers.promotions(self.standings, last_transfer, self.terms, at=self.at)
         member_tiers.move(moves, at=self.at)
         self.tier_ids = {member_id: standing.tier_id for member_id, standing in self.standings.items()}
@@ -210,15 +211,40 @@ class _Batch:
         )
 
 
+def grant_of(verdict: Verdict, item: NewActivity, known: Terms, *, activity_id: int | None) -> Grant:
+    """The grant that a verdict on an activity comes to, under the terms of the activity's time."""
+    rule = verdict.rule
+    return Grant(
+        member_id=item.member_id,
+        wallet_id=rule.wallet_id,
+        points=verdict.granted,
+        occurred_at=item.occurred_at,
+        expires_at=known.expires_at(rule.wallet_id, item.occurred_at),
+        sliding_policy_id=known.sliding_policy(rule.wallet_id, item.occurred_at),
+        why=Why(activity_id=activity_id, rule_revision_id=rule.revision_id),
+        qualifies=rule.qualifying,
+        pending=rules.is_pending(rule, item.occurred_at),
+        available_at=rules.waits_until(rule, item.occurred_at),
+    )
+
+
+def reason_of(verdict: Verdict, item: NewActivity) -> Reason:
+    """What a verdict says to the member and the partner."""
+    rule = verdict.rule
+    return Reason(rule.code, verdict.granted, rules.is_pending(rule, item.occurred_at), rule.names)
+
+
 def reasons_of(activity_ids: Sequence[int]) -> dict[int, tuple[Reason, ...]]:
     """What rules once gave for activities, by activity id, from the ledger; one statement."""
     given = (
         Transfer.objects.filter(activity_id__in=activity_ids, reverses__isnull=True)
         .values("activity_id", "rule_revision__rule__code", "rule_revision__rule__names")
         .annotate(
-            given=Sum("points"),
-            first=Min("pk"),
-            waits=Max(Case(When(to_account__kind=AccountKind.PENDING, then=1), default=0)),
+            given=models.Sum("points"),
+            first=models.Min("pk"),
+            waits=models.Max(
+                models.Case(models.When(to_account__kind=AccountKind.PENDING, then=1), default=0)
+            ),
         )
         .order_by("first")
     )

@@ -10,16 +10,22 @@ Rounding = ExpiryPolicy.Rounding
 
 
 def expires_at(
-    *, earned_at: dt.datetime, months: int | None, rounding: str, time_zone: str
+    *,
+    earned_at: dt.datetime,
+    months: int | None,
+    days: int | None = None,
+    rounding: str,
+    time_zone: str,
 ) -> dt.datetime | None:
     """The moment (UTC) from which points earned at ``earned_at`` are gone; None when they never expire.
 
-    ``months`` later by the calendar of ``time_zone``, then to the end of that day, month or year: points of
-    21 November 2026 with 24 months and month end are good through 30 November 2028.
+    ``months`` or ``days`` later by the calendar of ``time_zone``, then to the end of that day, month or year: points
+    of 21 November 2026 with 24 months and month end are good through 30 November 2028.
     """
-    if months is None:
+    if months is None and days is None:
         return None
-    day = add_months(clock.local_date(earned_at, time_zone), months)
+    day = clock.local_date(earned_at, time_zone)
+    day = add_months(day, months) if months is not None else day + dt.timedelta(days=days or 0)
     return clock.start_of_day(_day_after(day, rounding), time_zone)
 
 

@@ -29,6 +29,7 @@ def grant_once(
         points=points,
         occurred_at=at,
         expires_at=known.expires_at(known.default_wallet_id, at),
+        sliding_policy_id=known.sliding_policy(known.default_wallet_id, at),
         why=Why(source=source, source_id=source_id, occasion=occasion),
     )
     with transaction.atomic():
@@ -41,7 +42,15 @@ def grant_once(
 
 
 def adjust(
-    *, member_id: int, points: int, staff_id: int, note: str, at: dt.datetime, occasion: str | None = None
+    *,
+    member_id: int,
+    points: int,
+    staff_id: int,
+    note: str,
+    at: dt.datetime,
+    occasion: str | None = None,
+    source: str = "staff",
+    source_id: int | None = None,
 ) -> int:
     """Correct a balance of the default wallet by signed ``points``, with staff's reason; gives the last transfer's id.
 
@@ -53,7 +62,7 @@ def adjust(
     if not points:
         raise ValueError("An adjustment of 0 points changes nothing.")
     known = terms.current()
-    why = Why(staff_id=staff_id, note=note.strip(), source="staff", occasion=occasion)
+    why = Why(staff_id=staff_id, note=note.strip(), source=source, source_id=source_id, occasion=occasion)
     wallet_id = known.default_wallet_id
     with transaction.atomic():
         ledger.lock([member_id], [wallet_id])
@@ -75,6 +84,7 @@ def adjust(
             points=points,
             occurred_at=at,
             expires_at=known.expires_at(wallet_id, at),
+            sliding_policy_id=known.sliding_policy(wallet_id, at),
             why=why,
             from_kind=AccountKind.ADJUSTED,
         )

@@ -1,6 +1,7 @@
 """Reads about points that serve more than one caller: balance, tier progress and the statement with its reasons."""
 
 import datetime as dt
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -15,6 +16,8 @@ from members.queries import lines_by_activity
 from rewards import terms
 from rewards.models import Account, Lot, Transfer
 from rewards.models.ledger import AccountKind
+from rewards.projection import project
+from rewards.tier_wording import amount_text, heading_text, window_text
 
 Kind = Transfer.Kind
 
@@ -51,7 +54,12 @@ class Balance:
 
 @dataclass(frozen=True)
 class TierProgress:
-    """How far the next tier is. ``points`` are the qualifying points of the window; ``next`` is None at the top."""
+    """How far the next tier is, and where the tier is heading. ``points`` is the amount in the window, in ``basis``.
+
+    ``next`` is None at the top. ``next_on`` is the day of the next tier at the pace of the last 90 days,
+    ``lasts_until`` the last day on which this tier is safe if nothing more happens, ``falls_to`` what follows it then,
+    and ``after_review`` what tonight's review makes of the member.
+    """
 
     current: Tier
     next: Tier | None
@@ -61,6 +69,14 @@ class TierProgress:
     window_days: int
     multiplier: Decimal = Decimal(1)
     next_multiplier: Decimal = Decimal(1)
+    basis: str = "points"
+    next_on: dt.date | None = None
+    lasts_until: dt.date | None = None
+    falls_to: Tier | None = None
+    after_review: Tier | None = None
+    texts: tuple[str, ...] = ()
+    missing_text: str = ""
+    window_text: str = ""
 
     @property
     def fraction(self) -> float:
@@ -116,31 +132,31 @@ def pending_of(member: Member) -> list[tuple[dt.datetime | None, int]]:
     return [(row["available_at"], row["points"]) for row in rows]
 
 
-def qualifying_points(member: Member, *, at: dt.datetime, window: dt.timedelta) -> int:
-    """Points that count towards a tier at ``at``: granted in the window, less their reversals."""
-    counted = Transfer.objects.filter(member=member, qualifies_at__gt=at - window, qualifies_at__lte=at)
-    sums = counted.aggregate(
-        granted=Sum("points", filter=Q(reverses__isnull=True), default=0),
-        reversed=Sum("points", filter=Q(reverses__isnull=False), default=0),
-    )
-    return int(sums["granted"] - sums["reversed"])
-
-
 def tier_progress(member: Member, at: dt.datetime) -> TierProgress:
-    """What the member has towards the next tier under the terms in force at ``at``."""
+    """What the member has towards the next tier under the terms in force at ``at``, and where the tier is heading."""
     rules = terms.current().tiers_at(at)
     mine = rules.level_of(member.tier_id)
     higher = rules.after(mine)
-    points = qualifying_points(member, at=at, window=rules.window)
+    found = project(member, at=at)
+    missing = max(0, math.ceil(higher.threshold - found.amount)) if higher else 0
+    names = (member.tier.name, _tier(higher).name if higher else "")
     return TierProgress(
         current=member.tier,
         next=_tier(higher) if higher else None,
-        points=points,
+        points=int(found.amount),
         threshold=higher.threshold if higher else 0,
-        missing=max(0, higher.threshold - points) if higher else 0,
+        missing=missing,
         window_days=rules.window.days,
         multiplier=mine.multiplier.normalize(),
         next_multiplier=higher.multiplier.normalize() if higher else Decimal(1),
+        basis=rules.basis,
+        next_on=found.next_on,
+        lasts_until=found.lasts_until,
+        falls_to=_tier(found.falls_to) if found.falls_to else None,
+        after_review=_tier(found.after_review),
+        texts=tuple(heading_text(found, higher, *names)),
+        missing_text=amount_text(missing, rules.basis),
+        window_text=window_text(rules),
     )
 
 
@@ -160,9 +176,10 @@ REASONS: dict[str, Any] = {
     Kind.DONATE: _("Points donated"),
     Kind.EXPIRE: _("Points expired"),
     Kind.ADJUST: _("Correction by customer service"),
-    Kind.GIFT: _("Points moved between members"),
+    Kind.GIFT: _("Points from another member"),
     Kind.REVERSE: _("Points taken back"),
 }
+GIVEN_AWAY = _("Points given to another member")
 # Sources above this floor, by the name that they write into the transfer.
 SOURCES: dict[str, Any] = {
     "campaigns.birthday": _("Birthday greeting"),
@@ -177,6 +194,8 @@ def reason_text(transfer: Transfer) -> str:
     """Why these points, in the active language: the rule's name, the source's, or what kind of movement it is."""
     if transfer.kind == Kind.REPAYMENT:
         return str(REASONS[Kind.REPAYMENT])
+    if transfer.kind == Kind.GIFT and transfer.to_account.member_id is None:
+        return str(GIVEN_AWAY)
     if transfer.rule_revision is not None and transfer.kind == Kind.EARN:
         return transfer.rule_revision.rule.name
     if transfer.source in SOURCES:
@@ -320,6 +339,7 @@ def _anchors(member: Member, *, kind: str) -> tuple[QuerySet[Activity], QuerySet
     """What the entries hang on: the member's activities, and movements that belong to none and undo nothing."""
     activities = Activity.objects.filter(member=member)
     alone = Transfer.objects.filter(member=member, activity__isnull=True, reverses__isnull=True)
+    alone = alone.exclude(Exists(_earlier_of_gift()))
     if not kind:
         return activities, alone
     kinds = FILTERS[kind]
@@ -328,6 +348,17 @@ def _anchors(member: Member, *, kind: str) -> tuple[QuerySet[Activity], QuerySet
     return (
         activities.filter(Exists(moved.filter(activity=OuterRef("pk")))),
         alone.filter(Q(kind__in=kinds) | Exists(undone)),
+    )
+
+
+def _earlier_of_gift() -> QuerySet[Transfer]:
+    """What a gift moved to the same member before: a gift is one entry, however many expiries its points had."""
+    return Transfer.objects.filter(
+        kind=Kind.GIFT,
+        member=OuterRef("member"),
+        source=OuterRef("source"),
+        source_id=OuterRef("source_id"),
+        pk__lt=OuterRef("pk"),
     )
 
 
@@ -369,6 +400,11 @@ def _entries(anchors: Iterable[Activity | Transfer], *, with_receipts: bool) -> 
     """Each anchor with its movements, oldest movement first, in one query (and one for receipt lines)."""
     anchors = list(anchors)
     activity_ids = [row.pk for row in anchors if isinstance(row, Activity)]
+    gifts = {
+        (row.member_id, row.source_id): row.pk
+        for row in anchors
+        if isinstance(row, Transfer) and row.kind == Kind.GIFT
+    }
     alone_ids = [row.pk for row in anchors if isinstance(row, Transfer)]
     if not anchors:
         return []
@@ -378,6 +414,13 @@ def _entries(anchors: Iterable[Activity | Transfer], *, with_receipts: bool) -> 
         | Q(reverses__in=alone_ids)
         | Q(activity__isnull=True, reverses__activity__in=activity_ids)
     )
+    if gifts:
+        belonging |= Q(
+            kind=Kind.GIFT,
+            source="rewards.gift",
+            source_id__in=[gift for _member, gift in gifts],
+            member__in={member_id for member_id, _gift in gifts},
+        )
     by_activity: dict[int, list[Line]] = {}
     by_transfer: dict[int, list[Line]] = {}
     for transfer in _with_reasons(Transfer.objects.filter(belonging)).order_by("id"):
@@ -386,7 +429,8 @@ def _entries(anchors: Iterable[Activity | Transfer], *, with_receipts: bool) -> 
         if activity_id:
             by_activity.setdefault(activity_id, []).append(line)
         else:
-            by_transfer.setdefault(transfer.reverses_id or transfer.pk, []).append(line)
+            first = gifts.get((transfer.member_id, transfer.source_id), transfer.pk)
+            by_transfer.setdefault(transfer.reverses_id or first, []).append(line)
     receipts = lines_by_activity(activity_ids) if with_receipts and activity_ids else {}
     return [
         Entry(row.occurred_at, row, by_activity.get(row.pk, []), receipts.get(row.pk, []))

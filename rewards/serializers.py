@@ -5,7 +5,7 @@ A till's purchase passes ``NewActivitySerializer`` on the hottest way of the hou
 """
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -21,7 +21,8 @@ from members.activities import LineFacts, NewActivity
 from members.kinds import active_kinds
 from members.serializers import MemberReferenceSerializer, TextField, TierSerializer, tier_answer
 from rewards.earning import Outcome, Reason
-from rewards.models import Transfer
+from rewards.explanations import OUTCOMES, Explanation
+from rewards.models import TierTerms, Transfer
 
 PURCHASE = "purchase"
 MAX_LINES = 2000
@@ -33,6 +34,8 @@ NOTHING = Decimal(0)
 
 class MomentField(serializers.DateTimeField):
     """An ISO 8601 moment with its offset from UTC, between 1970 and now (a till's clock may be five minutes ahead)."""
+
+    ahead = CLOCK_SKEW
 
     default_error_messages = {
         "invalid": _("Not a date and time in ISO 8601, such as 2026-11-21T14:30:00+02:00."),
@@ -47,7 +50,7 @@ class MomentField(serializers.DateTimeField):
             self.fail("naive")
         if moment < OLDEST:
             self.fail("too_old")
-        if moment > self.context["at"] + CLOCK_SKEW:
+        if moment > self.context["at"] + self.ahead:
             self.fail("future")
         return moment
 
@@ -67,6 +70,7 @@ class LineSerializer(serializers.Serializer[Any]):
     sku = TextField(default="", max_length=100)
     category = TextField(default="", max_length=100)
     department = TextField(default="", max_length=100)
+    brand = TextField(default="", max_length=100)
     quantity = serializers.DecimalField(default=Decimal(1), max_digits=9, decimal_places=3, min_value=NOTHING)
     total = serializers.DecimalField(max_digits=12, decimal_places=2, min_value=NOTHING)
 
@@ -120,6 +124,31 @@ class NewActivitySerializer(serializers.Serializer[Any]):
         return serializers.ValidationError(self.error_messages[code] % facts, code)
 
 
+SIMULATED_AHEAD = dt.timedelta(days=731)
+
+
+class SimulatedMomentField(MomentField):
+    """A moment from 1970 to two years from now."""
+
+    ahead = SIMULATED_AHEAD
+    default_error_messages = {"future": _("This lies more than two years ahead.")}
+
+
+class SimulatedActivitySerializer(NewActivitySerializer):
+    """An activity that is not to be recorded. Without a member it is judged for somebody new at the lowest tier."""
+
+    external_id = TextField(
+        required=False,
+        default="",
+        max_length=100,
+        help_text=_(
+            "When you have recorded this id already, the answer is what sending it again would give."
+        ),
+    )
+    member = MemberReferenceSerializer(required=False)
+    occurred_at = SimulatedMomentField()
+
+
 def new_activity(data: Mapping[str, Any], *, member_id: int, partner: Partner) -> NewActivity:
     """What was validated, in the words of ``members.activities``."""
     return NewActivity(
@@ -169,6 +198,16 @@ class OutcomeSerializer(serializers.Serializer[Any]):
     tier = TierSerializer()
 
 
+class SimulationSerializer(serializers.Serializer[Any]):
+    """What recording the activity would answer, without an id: nothing was recorded."""
+
+    external_id = serializers.CharField(allow_blank=True)
+    points = PointsSerializer()
+    reasons = ReasonSerializer(many=True)
+    balance = BalanceSerializer()
+    tier = TierSerializer()
+
+
 class NewBatchSerializer(serializers.Serializer[Any]):
     """Up to 1,000 activities. Each is judged on its own; one that is refused does not hurt the others."""
 
@@ -200,6 +239,7 @@ class StoredLineSerializer(serializers.Serializer[Any]):
     sku = serializers.CharField(allow_blank=True)
     category = serializers.CharField(allow_blank=True)
     department = serializers.CharField(allow_blank=True)
+    brand = serializers.CharField(allow_blank=True)
     quantity = serializers.DecimalField(max_digits=12, decimal_places=3)
     total = serializers.DecimalField(max_digits=14, decimal_places=2)
 
@@ -208,8 +248,22 @@ class ActivityMemberSerializer(serializers.Serializer[Any]):
     id = serializers.UUIDField()
 
 
+class ExplanationSerializer(serializers.Serializer[Any]):
+    """What one rule in force at the activity's time gave, or why it gave nothing."""
+
+    rule = serializers.CharField()
+    name = serializers.CharField()
+    revision = serializers.IntegerField(help_text="Which revision of the rule was judged by.")
+    points = serializers.IntegerField()
+    pending = serializers.BooleanField(help_text="Whether the points had to wait.")
+    outcome = serializers.ChoiceField(
+        choices=[(code, code) for code in OUTCOMES], help_text="`given`, or what kept (part of) it back."
+    )
+    text = serializers.CharField(help_text="A sentence in the language asked for.")
+
+
 class ActivitySerializer(serializers.Serializer[Any]):
-    """One of your own activities with the points that it gave."""
+    """One of your own activities with the points that it gave, and why."""
 
     id = serializers.UUIDField()
     external_id = serializers.CharField()
@@ -224,6 +278,7 @@ class ActivitySerializer(serializers.Serializer[Any]):
     lines = StoredLineSerializer(many=True)
     points = PointsSerializer()
     reasons = ReasonSerializer(many=True)
+    explanation = ExplanationSerializer(many=True)
 
 
 class ExpiringSerializer(serializers.Serializer[Any]):
@@ -231,11 +286,32 @@ class ExpiringSerializer(serializers.Serializer[Any]):
     expires_at = serializers.DateTimeField()
 
 
+class TierProgressSerializer(serializers.Serializer[Any]):
+    """How far the next tier is, and where the tier is heading. Nulls at the top, or where nothing can be foreseen."""
+
+    basis = serializers.ChoiceField(choices=TierTerms.Basis.choices)
+    amount = serializers.IntegerField(
+        help_text="What is in the window: points, money or purchases, by the basis."
+    )
+    next = TierSerializer(allow_null=True)
+    threshold = serializers.IntegerField(allow_null=True)
+    missing = serializers.IntegerField(allow_null=True)
+    next_on = serializers.DateField(
+        allow_null=True, help_text="When the next tier is reached at the pace of the last 90 days."
+    )
+    after_review = TierSerializer(help_text="What the next nightly review makes of the member.")
+    lasts_until = serializers.DateField(
+        allow_null=True, help_text="The last day on which the tier is safe if nothing more happens."
+    )
+    falls_to = TierSerializer(allow_null=True)
+
+
 class BalanceDetailSerializer(BalanceSerializer):
     """What a member has, and what of it expires when (soonest first)."""
 
     expiring = ExpiringSerializer(many=True)
     tier = TierSerializer()
+    tier_progress = TierProgressSerializer()
 
 
 class StatementActivitySerializer(serializers.Serializer[Any]):
@@ -270,13 +346,17 @@ class TierTermsSerializer(TierSerializer):
     rank = serializers.IntegerField(help_text="0 is the lowest.")
     threshold = serializers.IntegerField(help_text="Qualifying points within the window that reach it.")
     multiplier = serializers.DecimalField(max_digits=5, decimal_places=2)
+    birthday_points = serializers.IntegerField(allow_null=True)
+    benefits = serializers.ListField(child=serializers.CharField(), help_text="Further benefits, in words.")
 
 
 class TiersSerializer(serializers.Serializer[Any]):
     """All tiers, lowest first."""
 
     results = TierTermsSerializer(many=True)
-    window_days = serializers.IntegerField(help_text="How many days qualifying points count.")
+    window_days = serializers.IntegerField(help_text="How many days count, where the window is rolling.")
+    basis = serializers.ChoiceField(choices=TierTerms.Basis.choices)
+    window = serializers.ChoiceField(choices=TierTerms.Window.choices)
 
 
 def reason_answers(reasons: tuple[Reason, ...]) -> list[dict[str, Any]]:
@@ -289,6 +369,21 @@ def reason_answers(reasons: tuple[Reason, ...]) -> list[dict[str, Any]]:
             "text": in_language(reason.names, language),
         }
         for reason in reasons
+    ]
+
+
+def explanation_answers(explanations: Sequence[Explanation]) -> list[dict[str, Any]]:
+    return [
+        {
+            "rule": each.rule,
+            "name": each.name,
+            "revision": each.revision,
+            "points": each.points,
+            "pending": each.pending,
+            "outcome": each.outcome,
+            "text": each.text,
+        }
+        for each in explanations
     ]
 
 

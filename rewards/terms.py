@@ -6,6 +6,7 @@ counts the revisions: whoever revises calls :func:`revised`, and every process r
 
 import bisect
 import datetime as dt
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property, lru_cache
@@ -18,13 +19,33 @@ from loyalty.models import Programme
 from members.models import Tier
 from rewards import expiry
 from rewards.models import ExpiryPolicy, RuleRevision, TierTerms, Wallet
+from rewards.tier_rules import Level, TierRules
+
+__all__ = [
+    "Level",
+    "Policy",
+    "Rule",
+    "Terms",
+    "TierRules",
+    "current",
+    "forget",
+    "kept",
+    "revised",
+    "rule_of",
+    "tier_rules",
+]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rule:
-    """One revision of an earning rule, ready to be judged. ``amount`` is in the base currency."""
+    """One revision of an earning rule, ready to be judged. ``amount`` is in the base currency.
 
+    ``condition`` is about the activity, ``lines`` about the purchase lines that count; None: all.
+    """
+
+    rule_id: int
     revision_id: int
+    number: int
     code: str
     names: dict[str, str]
     wallet_id: int
@@ -35,54 +56,55 @@ class Rule:
     points: int
     amount: Decimal | None
     qualifying: bool
-    pending_days: int
+    is_active: bool = True
+    pending_days: int = 0
+    pending_until: dt.datetime | None = None
+    pending_confirmation: bool = False
+    lines: conditions.Condition | None = None
+    factor: Decimal | None = None
+    rounding: str = RuleRevision.Rounding.DOWN
+    stack_group: str = ""
+    stacking: str = RuleRevision.Stacking.ADD
+    cap_per_activity: int | None = None
+    over_cap: str = RuleRevision.OverCap.TRIM
+    cap_per_member: int | None = None
+    cap_period: str = RuleRevision.Period.MONTH
+    budget: int | None = None
+    cooldown_days: int = 0
+    needs_activation: bool = False
+
+    @property
+    def asks_for_usage(self) -> bool:
+        """Whether what the rule may give depends on what it gave the member before."""
+        return self.cap_per_member is not None or self.cooldown_days > 0
+
+    @cached_property
+    def fact_names(self) -> frozenset[str]:
+        """What its condition looks at."""
+        return self.condition.fact_names if self.condition else frozenset()
 
     def in_force(self, at: dt.datetime) -> bool:
         return self.valid_from <= at and (self.valid_to is None or at < self.valid_to)
 
 
-@dataclass(frozen=True, slots=True)
-class Level:
-    """One tier under some terms: qualifying points it takes, multiplier it gives."""
-
-    tier_id: int
-    code: str
-    names: dict[str, str]
-    rank: int
-    threshold: int
-    multiplier: Decimal
-
-
-@dataclass(frozen=True)
-class TierRules:
-    """How tiers are reached from ``valid_from`` on. ``levels`` by ascending threshold; the first takes nothing."""
-
-    valid_from: dt.datetime
-    window: dt.timedelta
-    levels: tuple[Level, ...]
-
-    def due(self, qualifying: int) -> Level:
-        """The level that so many qualifying points within the window give."""
-        return self.levels[
-            bisect.bisect_right([level.threshold for level in self.levels], max(qualifying, 0)) - 1
-        ]
-
-    def after(self, level: Level) -> Level | None:
-        """The next level up, None at the top."""
-        return next((other for other in self.levels if other.threshold > level.threshold), None)
-
-    def level_of(self, tier_id: int) -> Level:
-        """The level of a tier; the lowest for a tier these terms do not know."""
-        return next((level for level in self.levels if level.tier_id == tier_id), self.levels[0])
-
-
 @dataclass(frozen=True)
 class Policy:
-    """An expiry policy from ``valid_from`` on; ``months`` None means never."""
+    """An expiry policy from ``valid_from`` on; neither ``months`` nor ``days`` means never.
+
+    Under a ``sliding`` one each activity of the member moves the expiry of what they hold of it.
+    """
 
     valid_from: dt.datetime
     months: int | None
     rounding: str
+    days: int | None = None
+    sliding: bool = False
+    policy_id: int = 0
+
+    def expires_at(self, earned_at: dt.datetime, time_zone: str) -> dt.datetime | None:
+        """When points earned (or, sliding, kept alive) at a moment expire."""
+        day = clock.local_date(earned_at, time_zone)
+        return _of_day(day, self.months, self.days, self.rounding, time_zone)
 
 
 @dataclass(frozen=True)
@@ -93,19 +115,70 @@ class Terms:
     time_zone: str
     base_currency: str
     default_wallet_id: int
-    rules: tuple[Rule, ...]
+    all_rules: tuple[Rule, ...]
     tiers: tuple[TierRules, ...]
     policies: dict[int, tuple[Policy, ...]]
     tier_names: dict[int, tuple[str, dict[str, str]]]
 
     @cached_property
+    def rules(self) -> tuple[Rule, ...]:
+        """The revisions of rules in use, in the order they are judged."""
+        return tuple(rule for rule in self.all_rules if rule.is_active)
+
+    @cached_property
+    def _by_revision(self) -> dict[int, Rule]:
+        return {rule.revision_id: rule for rule in self.all_rules}
+
+    def revision(self, revision_id: int) -> Rule:
+        """The rule as of one of its revisions, in use or not."""
+        return self._by_revision[revision_id]
+
+    @cached_property
     def wallet_ids(self) -> tuple[int, ...]:
         """The wallets that rules can grant into, and the default one."""
-        return tuple(sorted({rule.wallet_id for rule in self.rules} | {self.default_wallet_id}))
+        return tuple(sorted({rule.wallet_id for rule in self.all_rules} | {self.default_wallet_id}))
 
     def rules_at(self, at: dt.datetime) -> tuple[Rule, ...]:
         """The rules in force at a moment, in the order they are judged."""
-        return tuple(rule for rule in self.rules if rule.in_force(at))
+        turn = bisect.bisect_right(self._turns, at)
+        found = self._between_turns.get(turn)
+        if found is None:
+            found = self._between_turns[turn] = tuple(rule for rule in self.rules if rule.in_force(at))
+        return found
+
+    @cached_property
+    def _turns(self) -> list[dt.datetime]:
+        """The moments at which a rule begins or ends; between two of them the same rules are in force."""
+        ends = {rule.valid_to for rule in self.rules if rule.valid_to is not None}
+        return sorted({rule.valid_from for rule in self.rules} | ends)
+
+    @cached_property
+    def _between_turns(self) -> dict[int, tuple[Rule, ...]]:
+        return {}
+
+    @cached_property
+    def revision_ids(self) -> dict[int, list[int]]:
+        """The revisions of each rule in use, by the rule's id."""
+        found: dict[int, list[int]] = {}
+        for rule in self.rules:
+            found.setdefault(rule.rule_id, []).append(rule.revision_id)
+        return found
+
+    @cached_property
+    def limited_rule_ids(self) -> frozenset[int]:
+        """The rules any of whose revisions asks what it gave the member before."""
+        return frozenset(rule.rule_id for rule in self.rules if rule.asks_for_usage)
+
+    @cached_property
+    def retired_fact_names(self) -> frozenset[str]:
+        """What rules no longer in use look at: a refund judges by them still."""
+        return frozenset().union(*(rule.fact_names for rule in self.all_rules if not rule.is_active))
+
+    def fact_names(self, moments: Iterable[dt.datetime]) -> frozenset[str]:
+        """What the rules of these moments look at."""
+        rules = {id(found): found for found in map(self.rules_at, moments)}
+        names = (rule.fact_names for found in rules.values() for rule in found)
+        return self.retired_fact_names.union(*names)
 
     def tiers_at(self, at: dt.datetime) -> TierRules:
         """The tier terms in force at a moment; the earliest for moments before them all."""
@@ -113,18 +186,37 @@ class Terms:
 
     def expires_at(self, wallet_id: int, earned_at: dt.datetime) -> dt.datetime | None:
         """When points of a wallet earned at a moment expire, under the policy then in force."""
-        for policy in self.policies.get(wallet_id, ()):
-            if policy.valid_from <= earned_at:
-                day = clock.local_date(earned_at, self.time_zone)
-                return _of_day(day, policy.months, policy.rounding, self.time_zone)
-        return None
+        policy = self.policy_at(wallet_id, earned_at)
+        return policy.expires_at(earned_at, self.time_zone) if policy else None
+
+    def policy_at(self, wallet_id: int, at: dt.datetime) -> Policy | None:
+        """The expiry policy of a wallet in force at a moment."""
+        policies = self.policies.get(wallet_id, ())
+        return next((policy for policy in policies if policy.valid_from <= at), None)
+
+    def sliding_policy(self, wallet_id: int, earned_at: dt.datetime) -> int | None:
+        """The id of the policy then in force, if activity moves what is granted under it."""
+        policy = self.policy_at(wallet_id, earned_at)
+        return policy.policy_id if policy and policy.sliding else None
+
+    @cached_property
+    def sliding_policies(self) -> tuple[Policy, ...]:
+        """The policies of all times and wallets under which activity moves expiries."""
+        return tuple(each for policies in self.policies.values() for each in policies if each.sliding)
 
 
 @lru_cache(maxsize=4096)
-def _of_day(day: dt.date, months: int | None, rounding: str, time_zone: str) -> dt.datetime | None:
+def _of_day(
+    day: dt.date, months: int | None, days: int | None, rounding: str, time_zone: str
+) -> dt.datetime | None:
     """Expiry depends on the local day alone; an import asks for the same days over and over."""
-    earned_at = clock.start_of_day(day, time_zone)
-    return expiry.expires_at(earned_at=earned_at, months=months, rounding=rounding, time_zone=time_zone)
+    return expiry.expires_at(
+        earned_at=clock.start_of_day(day, time_zone),
+        months=months,
+        days=days,
+        rounding=rounding,
+        time_zone=time_zone,
+    )
 
 
 _kept: Terms | None = None
@@ -158,52 +250,77 @@ def forget() -> None:
 
 def _load() -> Terms:
     programme = Programme.objects.get(pk=1)
-    revisions = (
-        RuleRevision.objects.filter(rule__is_active=True).select_related("rule").order_by("priority", "pk")
-    )
+    revisions = RuleRevision.objects.select_related("rule").order_by("priority", "pk")
     policies = ExpiryPolicy.objects.order_by("wallet", "-valid_from")
     return Terms(
         version=programme.terms_version,
         time_zone=programme.time_zone,
         base_currency=programme.base_currency,
         default_wallet_id=Wallet.objects.values_list("pk", flat=True).get(is_default=True),
-        rules=tuple(_rule(revision) for revision in revisions),
-        tiers=tuple(_tier_rules(terms) for terms in TierTerms.objects.prefetch_related("levels__tier")),
+        all_rules=tuple(rule_of(revision) for revision in revisions),
+        tiers=tuple(tier_rules(terms) for terms in TierTerms.objects.prefetch_related("levels__tier")),
         policies={
-            wallet_id: tuple(Policy(each.valid_from, each.months, each.rounding) for each in group)
+            wallet_id: tuple(
+                Policy(each.valid_from, each.months, each.rounding, each.days, each.sliding, each.pk)
+                for each in group
+            )
             for wallet_id, group in groupby(policies, key=lambda policy: policy.wallet_id)
         },
         tier_names={tier.pk: (tier.code, tier.names) for tier in Tier.objects.all()},
     )
 
 
-def _rule(revision: RuleRevision) -> Rule:
-    condition = (
-        conditions.parse(revision.conditions, "activity", check_choices=False)
-        if revision.conditions
-        else None
-    )
+def rule_of(revision: RuleRevision) -> Rule:
+    """A revision, saved or not, ready to be judged by."""
+
+    def parsed(data: object, subject: str) -> conditions.Condition | None:
+        return conditions.parse(data, subject, check_choices=False) if data else None
+
     return Rule(
+        rule_id=revision.rule_id,
         revision_id=revision.pk,
+        number=revision.number,
         code=revision.rule.code,
         names=revision.rule.names,
         wallet_id=revision.wallet_id,
         valid_from=revision.valid_from,
         valid_to=revision.valid_to,
-        condition=condition,
+        condition=parsed(revision.conditions, "activity"),
+        lines=parsed(revision.lines, "line"),
         effect=revision.effect,
         points=revision.points,
         amount=revision.amount,
         qualifying=revision.qualifying,
+        is_active=revision.rule.is_active,
         pending_days=revision.pending_days,
+        pending_until=revision.pending_until,
+        pending_confirmation=revision.pending_confirmation,
+        factor=revision.factor,
+        rounding=revision.rounding,
+        stack_group=revision.stack_group,
+        stacking=revision.stacking,
+        cap_per_activity=revision.cap_per_activity,
+        over_cap=revision.over_cap,
+        cap_per_member=revision.cap_per_member,
+        cap_period=revision.cap_period,
+        budget=revision.budget,
+        cooldown_days=revision.cooldown_days,
+        needs_activation=revision.needs_activation,
     )
 
 
-def _tier_rules(terms: TierTerms) -> TierRules:
+def tier_rules(terms: TierTerms) -> TierRules:
+    """Tier terms, with their levels and tiers loaded, ready to be judged by."""
     levels = sorted(terms.levels.all(), key=lambda level: level.threshold)
     return TierRules(
         valid_from=terms.valid_from,
         window=dt.timedelta(days=terms.window_days),
+        basis=terms.basis,
+        window_kind=terms.window,
+        keep=terms.keep,
+        keep_length=terms.keep_length,
+        downgrade=terms.downgrade,
+        grace_days=terms.grace_days,
         levels=tuple(
             Level(
                 tier_id=level.tier_id,
@@ -212,6 +329,8 @@ def _tier_rules(terms: TierTerms) -> TierRules:
                 rank=level.tier.rank,
                 threshold=level.threshold,
                 multiplier=level.multiplier,
+                birthday_points=level.birthday_points,
+                benefits=tuple(level.benefits),
             )
             for level in levels
         ),

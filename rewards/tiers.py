@@ -1,24 +1,44 @@
 """Tiers: which one a member held at a purchase, promotion at once, and the nightly review of the rest.
 
 The tier held at a moment is the higher of what the history says (a tier is kept until the nightly review takes it)
-and what the qualifying points of the window up to that moment give; so a late or imported purchase is judged as it
-would have been then. Called by ``earning`` (under the members' account locks) and by the nightly task.
+and what the amount that counts at that moment gives; so a late or imported purchase is judged as it would have been
+then. How it is judged stands in ``tier_rules``, how it is summed in ``tier_sums``. Called by ``earning`` (under the
+members' account locks), by the nightly task and by whoever changes tiers by hand or by new terms.
 """
 
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from django.db import connection, transaction
 
 from loyalty.events import bus
 from loyalty.prepared import fetch_prepared
-from members.models import TierChange
-from members.tiers import TierMove, mark_reviewed, move
-from rewards import ledger, terms
+from members.activities import NewActivity
+from members.models import Member, TierChange
+from members.tiers import Stay, TierMove, mark_reviewed, move
+from rewards import ledger, terms, tier_sums
 from rewards.terms import Level, Terms, TierRules
+from rewards.tier_rules import (
+    Amount,
+    Basis,
+    Calendar,
+    Decision,
+    Downgrade,
+    Entry,
+    Held,
+    Hold,
+    Look,
+    decide,
+    highest,
+    look,
+)
+from rewards.tier_sums import Ask, Known
+
+Reason = TierChange.Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,65 +50,197 @@ class Moment:
 
 
 @dataclass(slots=True)
+class Counted:
+    """What counts at a moment, as the database has it: a sum for each span, or the entries of a sliding window."""
+
+    look: Look
+    sums: list[Amount]
+    entries: list[Entry] = field(default_factory=list)
+
+    def amount(self, fresh: Iterable[Entry] = ()) -> Amount:
+        """The amount that counts, together with ``fresh`` entries."""
+        if self.look.slide is not None:
+            return highest(self.look, [*self.entries, *fresh])
+        return max(
+            total
+            + sum(
+                entry.value
+                for entry in fresh
+                if span.since < entry.at and (span.until is None or entry.at <= span.until)
+            )
+            for span, total in zip(self.look.spans, self.sums, strict=True)
+        )
+
+
+@dataclass(slots=True)
 class Standing:
     """What is known of a member's tier under lock, kept up to date while a batch is judged.
 
-    ``now`` is the sum of qualifying points in the window that ends now; ``then`` the sums at past moments asked for.
-    ``fresh`` are the qualifying points granted in this batch, not yet in the sums read from the ledger.
+    ``now`` is what counts now; ``then`` what counted at past moments asked for. ``fresh`` are the qualifying points
+    granted in this batch, not yet in the sums read from the ledger; ``bought`` the purchases of this batch.
     """
 
     tier_id: int
     since: dt.datetime
-    now: int = 0
-    then: dict[dt.datetime, int] = field(default_factory=dict)
+    now: Counted | None = None
+    then: dict[dt.datetime, Counted] = field(default_factory=dict)
     history: tuple[tuple[dt.datetime, int], ...] = ()
     fresh: list[tuple[dt.datetime, int]] = field(default_factory=list)
+    bought: list[tuple[dt.datetime, Decimal]] = field(default_factory=list)
+    hold: Hold | None = None
+    known: Known = field(default_factory=lambda: Known(0, 0, 0))
 
+    def note_purchase(self, new: NewActivity, currency: str) -> None:
+        """Remember a purchase of this batch, for tiers by spend or purchases; call once it was judged."""
+        if new.kind == "purchase":
+            self.bought.append((new.occurred_at, new.total if new.currency == currency else Decimal(0)))
+
+    def fresh_entries(self, basis: str) -> list[Entry]:
+        """What this batch adds to the amount."""
+        if basis == Basis.POINTS:
+            return [Entry(at, points) for at, points in self.fresh]
+        return [Entry(at, total if basis == Basis.SPEND else 1) for at, total in self.bought]
+
+    def amount(self, counted: Counted | None, basis: str) -> Amount:
+        fresh = self.fresh_entries(basis)
+        return sum(entry.value for entry in fresh) if counted is None else counted.amount(fresh)
+
+
+# --- At a purchase ----------------------------------------------------------------------------------------------------
 
 _SUMS = """
-SELECT m.id, m.tier_id, m.tier_since, asked.at, asked.until, (
+SELECT asked.n, m.id, m.tier_id, m.tier_since, (
     SELECT coalesce(sum(CASE WHEN t.reverses_id IS NULL THEN t.points ELSE -t.points END), 0)
     FROM rewards_transfer t
     WHERE t.member_id = m.id AND t.qualifies_at > asked.since
       AND (asked.until IS NULL OR t.qualifies_at <= asked.until)
-)::bigint, (SELECT terms_version FROM loyalty_programme WHERE id = 1)
-FROM unnest(%s::bigint[], %s::timestamptz[], %s::timestamptz[], %s::timestamptz[]) AS asked(member_id, at, since, until)
+)::bigint, hold.id, hold.tier_id, hold.kind, hold.set_at, (SELECT terms_version FROM loyalty_programme WHERE id = 1)
+FROM unnest(%s::bigint[], %s::timestamptz[], %s::timestamptz[]) WITH ORDINALITY AS asked(member_id, since, until, n)
 JOIN members_member m ON m.id = asked.member_id
+LEFT JOIN members_tierhold hold
+    ON hold.member_id = m.id AND hold.ended_at IS NULL AND (hold.until IS NULL OR hold.until > %s)
+ORDER BY asked.n
 """
 
 
 def standings(
-    members: Iterable[int], moments: Iterable[Moment], *, at: dt.datetime
+    members: Iterable[int], moments: Iterable[Moment], *, at: dt.datetime, recording: Iterable[int] = ()
 ) -> tuple[dict[int, Standing], Terms]:
     """The standing of each member now and at the moments asked for, and the terms in force; usually one statement.
 
-    Call under the members' account locks: then no other transaction changes what is read here.
+    ``recording`` are the activities of this batch, recorded already but not to be counted yet. Call under the members'
+    account locks: then no other transaction changes what is read here.
     """
     asked = list(dict.fromkeys(moments))
+    present = list(dict.fromkeys(members))
     known = terms.kept()
-    rows = _read_sums(members, asked, known, at=at)
-    if rows[0][-1] != known.version:
-        known = terms.current(rows[0][-1])
-        rows = _read_sums(members, asked, known, at=at)
-    found: dict[int, Standing] = {}
-    for member_id, tier_id, since, moment, until, points, _version in rows:
-        standing = found.setdefault(member_id, Standing(tier_id, since))
-        if until is None:
-            standing.now = points
-        else:
-            standing.then[moment] = points
+    found, version = _read_standings(present, asked, known, recording, at=at)
+    if version != known.version:
+        known = terms.current(version)
+        found, _version = _read_standings(present, asked, known, recording, at=at)
     _read_history(found, asked)
     return found, known
 
 
-def _read_sums(
-    members: Iterable[int], asked: Sequence[Moment], known: Terms, *, at: dt.datetime
-) -> list[tuple[Any, ...]]:
-    """Sums up to each moment asked for, and (``until`` empty) for each member of the window that ends now."""
-    present = at - known.tiers_at(at).window
-    rows: list[tuple[Any, ...]] = [(member_id, at, present, None) for member_id in members]
-    rows += [(each.member_id, each.at, each.at - known.tiers_at(each.at).window, each.at) for each in asked]
-    return fetch_prepared(_SUMS, [list(column) for column in zip(*rows, strict=True)])
+def _read_standings(
+    members: Sequence[int],
+    asked: Sequence[Moment],
+    known: Terms,
+    recording: Iterable[int],
+    *,
+    at: dt.datetime,
+) -> tuple[dict[int, Standing], int]:
+    """Sums up to each moment asked for, and for each member of what counts now; and the version of the terms."""
+    rules = known.tiers_at(at)
+    places: list[tuple[int, dt.datetime | None, TierRules]] = [(each, None, rules) for each in members]
+    places += [(each.member_id, each.at, known.tiers_at(each.at)) for each in asked]
+    calendars = calendars_of(members, known, [rules for _id, _at, rules in places])
+    counted = [
+        Counted(look(rules, moment or at, calendars[member_id], open_end=moment is None), [])
+        for member_id, moment, rules in places
+    ]
+    found, version = _read_points(places, counted, at=at)
+    _read_others(found, places, counted, known, list(recording))
+    for (member_id, moment, _rules), each in zip(places, counted, strict=True):
+        if moment is None:
+            found[member_id].now = each
+        else:
+            found[member_id].then[moment] = each
+    return found, version
+
+
+def _read_points(
+    places: Sequence[tuple[int, dt.datetime | None, TierRules]],
+    counted: Sequence[Counted],
+    *,
+    at: dt.datetime,
+) -> tuple[dict[int, Standing], int]:
+    """The members' tiers, holds and, where tiers are reached by points over plain spans, the sums; one statement."""
+    rows = []
+    for place, (each, (member_id, _moment, rules)) in enumerate(zip(counted, places, strict=True)):
+        plain = rules.basis == Basis.POINTS and each.look.slide is None
+        rows += [
+            (place, plain, member_id, span.since, span.until if plain else span.since)
+            for span in (each.look.spans if plain else each.look.spans[:1])
+        ]
+    columns = [list(column) for column in zip(*(row[2:] for row in rows), strict=True)]
+    answers = fetch_prepared(_SUMS, [*columns, at])
+    found: dict[int, Standing] = {}
+    version = 0
+    for (place, plain, *_asked), answer in zip(rows, answers, strict=True):
+        _n, member_id, tier_id, since, points, hold_id, held_tier, kind, set_at, version = answer
+        hold = Hold(held_tier, kind, set_at, hold_id) if hold_id else None
+        found.setdefault(member_id, Standing(tier_id, since, hold=hold))
+        if plain:
+            counted[place].sums.append(points)
+    return found, version
+
+
+def _read_others(
+    found: Mapping[int, Standing],
+    places: Sequence[tuple[int, dt.datetime | None, TierRules]],
+    counted: Sequence[Counted],
+    known: Terms,
+    recording: list[int],
+) -> None:
+    """Sums of money or purchases, and the entries of sliding windows; no statement where there are none."""
+    asks = [
+        Ask(member_id, rules.basis, each.look)
+        for (member_id, _moment, rules), each in zip(places, counted, strict=True)
+    ]
+    plain = [n for n, ask in enumerate(asks) if ask.basis != Basis.POINTS and ask.look.slide is None]
+    sliding = [n for n, ask in enumerate(asks) if ask.look.slide is not None]
+    currency = known.base_currency
+    sums = tier_sums.span_sums([asks[n] for n in plain], currency=currency, without=recording)
+    for n, totals in zip(plain, sums, strict=True):
+        counted[n].sums = totals
+    within = tier_sums.entries([asks[n] for n in sliding], currency=currency, without=recording)
+    for n, rows in zip(sliding, within, strict=True):
+        counted[n].entries = rows
+    if other := next((ask.basis for ask in asks if ask.basis != Basis.POINTS), None):
+        for member_id, last in last_known(found, other).items():
+            found[member_id].known = last
+
+
+def calendars_of(members: Iterable[int], known: Terms, rules: Iterable[TierRules]) -> dict[int, Calendar]:
+    """The calendar of each member; asks for the days of joining only where some rules look at them."""
+    if not any(each.asks_for_joining for each in rules):
+        return dict.fromkeys(members, Calendar(known.time_zone))
+    joined = Member.objects.filter(pk__in=members).values_list("pk", "joined_at")
+    return {member_id: Calendar(known.time_zone, joined_at) for member_id, joined_at in joined}
+
+
+_LAST = "(SELECT coalesce(max(t.id), 0) FROM {table} t WHERE t.member_id = m.id)"
+
+
+def last_known(members: Iterable[int], basis: str) -> dict[int, Known]:
+    """The last rows of each member that amounts of that basis are summed from; one statement."""
+    transfer = _LAST.format(table="rewards_transfer")
+    activity, refund = _LAST.format(table="members_activity"), _LAST.format(table="rewards_refund")
+    wanted = f"{transfer}, 0, 0" if basis == Basis.POINTS else f"{transfer}, {activity}, {refund}"
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT m.id, {wanted} FROM unnest(%s::bigint[]) AS m(id)", [list(members)])  # noqa: S608
+        return {row[0]: Known(*row[1:]) for row in cursor.fetchall()}
 
 
 def _read_history(found: Mapping[int, Standing], asked: Iterable[Moment]) -> None:
@@ -105,11 +257,14 @@ def _read_history(found: Mapping[int, Standing], asked: Iterable[Moment]) -> Non
 
 
 def held(standing: Standing, rules: TierRules, at: dt.datetime) -> Level:
-    """The tier held at a moment that was asked for: by history or by points, whichever is higher."""
-    earlier = sum(points for moment, points in standing.fresh if at - rules.window < moment <= at)
-    by_points = rules.due(standing.then[at] + earlier)
+    """The tier held at a moment that was asked for: by history or by what counted, whichever is higher."""
     by_history = _level_in_history(standing, rules, at)
-    return max(by_points, by_history, key=lambda level: level.threshold)
+    if standing.hold is not None and standing.hold.locks and standing.hold.set_at <= at:
+        return by_history
+    counted = standing.then.get(at)
+    earlier = [entry for entry in standing.fresh_entries(rules.basis) if entry.at <= at]
+    by_amount = rules.due(counted.amount(earlier) if counted else sum(entry.value for entry in earlier))
+    return max(by_amount, by_history, key=lambda level: level.threshold)
 
 
 def _level_in_history(standing: Standing, rules: TierRules, at: dt.datetime) -> Level:
@@ -122,24 +277,30 @@ def _level_in_history(standing: Standing, rules: TierRules, at: dt.datetime) -> 
 def promotions(
     found: Mapping[int, Standing], transfer_ids: Mapping[int, int], known: Terms, *, at: dt.datetime
 ) -> list[TierMove]:
-    """Which members have reached a higher tier, of those just granted points; ``transfer_ids``: the last of each."""
+    """Which members have reached a higher tier, of those just granted points; ``transfer_ids``: the last of each.
+
+    Where tiers are reached by spend or purchases, everybody in the batch may have.
+    """
     rules = known.tiers_at(at)
     moves = []
-    for member_id, transfer_id in transfer_ids.items():
+    for member_id in transfer_ids if rules.basis == Basis.POINTS else found:
         standing = found[member_id]
-        qualifying = standing.now + sum(
-            points for moment, points in standing.fresh if moment > at - rules.window
-        )
-        due = rules.due(qualifying)
+        if standing.hold is not None and standing.hold.locks and rules.known(standing.hold.tier_id):
+            continue
+        amount = standing.amount(standing.now, rules.basis)
+        due = rules.due(amount)
         if due.threshold > rules.level_of(standing.tier_id).threshold:
             moves.append(
                 TierMove(
                     member_id=member_id,
                     from_tier_id=standing.tier_id,
                     to_tier_id=due.tier_id,
-                    reason=TierChange.Reason.PROMOTED,
-                    qualifying_points=qualifying,
-                    transfer_id=transfer_id,
+                    reason=Reason.PROMOTED,
+                    qualifying_points=int(amount),
+                    transfer_id=transfer_ids.get(member_id, standing.known.transfer_id or 0),
+                    activity_id=standing.known.activity_id or 0,
+                    refund_id=standing.known.refund_id or 0,
+                    basis=rules.basis,
                 )
             )
     return moves
@@ -159,7 +320,7 @@ def announcement(each: TierMove, known: Terms, *, at: dt.datetime) -> bus.Announ
     )
 
 
-# --- The nightly review -------------------------------------------------------------------------------------------
+# --- The nightly review -----------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,54 +332,141 @@ class ReviewBatch:
     changed: int
 
 
-_REVIEW = """
-SELECT m.id, m.tier_id, (
-    SELECT coalesce(sum(CASE WHEN t.reverses_id IS NULL THEN t.points ELSE -t.points END), 0)
-    FROM rewards_transfer t WHERE t.member_id = m.id AND t.qualifies_at > %s
-)::bigint, (SELECT coalesce(max(t.id), 0) FROM rewards_transfer t WHERE t.member_id = m.id)
-FROM members_member m WHERE m.id = ANY(%s) ORDER BY m.id
+@dataclass(frozen=True, slots=True)
+class State:
+    """A member's tier as a review finds it: what is held, when it was last judged, and the hold that ended since."""
+
+    member_id: int
+    held: Held
+    as_of: dt.datetime
+    ended_hold_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a review makes of a member: the decision, and the amount it rests on."""
+
+    state: State
+    decision: Decision
+    amount: Amount
+
+
+_STATES = """
+SELECT m.id, m.tier_id, m.tier_as_of, hold.id, hold.tier_id, hold.kind, hold.set_at, ended.id,
+       CASE WHEN last.reason = 'stepped' THEN last.changed_at END
+FROM members_member m
+LEFT JOIN LATERAL (
+    SELECT h.id, h.tier_id, h.kind, h.set_at FROM members_tierhold h
+    WHERE h.member_id = m.id AND h.ended_at IS NULL AND (h.until IS NULL OR h.until > %(at)s)
+) hold ON true
+LEFT JOIN LATERAL (
+    SELECT h.id FROM members_tierhold h
+    WHERE h.member_id = m.id AND least(h.ended_at, h.until) > m.tier_as_of AND least(h.ended_at, h.until) <= %(at)s
+    ORDER BY h.id DESC LIMIT 1
+) ended ON hold.id IS NULL
+LEFT JOIN LATERAL (
+    SELECT c.reason, c.changed_at FROM members_tierchange c WHERE c.member_id = m.id ORDER BY c.id DESC LIMIT 1
+) last ON %(steps)s
+WHERE m.id = ANY(%(members)s) ORDER BY m.id
 """
 
 
 def review(*, at: dt.datetime, after_member_id: int = 0, limit: int = 1000) -> ReviewBatch:
     """Judge the tiers of the next ``limit`` members afresh, up or down, in one transaction."""
     with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT id FROM members_member WHERE id > %s AND status <> 'erased' ORDER BY id LIMIT %s",
-                [after_member_id, limit],
-            )
-            members = [row[0] for row in cursor.fetchall()]
+        members = members_after(after_member_id, limit)
         if not members:
             return ReviewBatch(None, 0, 0)
-        moves, judged = _judge(members, at=at)
-        return ReviewBatch(members[-1], len(judged) + len(moves), len(moves))
+        changed = review_members(members, at=at)
+        return ReviewBatch(members[-1], len(members), changed)
+
+
+def members_after(member_id: int, limit: int) -> list[int]:
+    """The next members whose tiers are judged, in order."""
+    current = Member.objects.filter(pk__gt=member_id).exclude(status=Member.Status.ERASED).order_by("pk")
+    return list(current.values_list("pk", flat=True)[:limit])
 
 
 def review_member(member_id: int, *, at: dt.datetime) -> bool:
     """Judge one member's tier afresh (after new terms, or when staff ask); True when it changed."""
     with transaction.atomic():
-        moves, _judged = _judge([member_id], at=at)
-        return bool(moves)
+        return bool(review_members([member_id], at=at))
 
 
-def _judge(members: list[int], *, at: dt.datetime) -> tuple[list[TierMove], list[tuple[int, int]]]:
-    """Lock, sum, move those whose tier is another one now, and mark the others as reviewed."""
+def review_members(members: Sequence[int], *, at: dt.datetime) -> int:
+    """Lock, sum, move those whose tier is another one now, mark the others as reviewed; how many moved.
+
+    Runs inside the caller's transaction.
+    """
     known = terms.current()
     rules = known.tiers_at(at)
     ledger.lock(members, [known.default_wallet_id])
-    with connection.cursor() as cursor:
-        cursor.execute(_REVIEW, [at - rules.window, members])
-        rows = cursor.fetchall()
-    moves, judged = [], []
-    for member_id, tier_id, qualifying, transfer_id in rows:
-        due = rules.due(qualifying)
-        if due.tier_id == tier_id:
-            judged.append((member_id, transfer_id))
-        else:
-            reason = TierChange.Reason.REVIEWED
-            moves.append(TierMove(member_id, tier_id, due.tier_id, reason, qualifying, transfer_id))
+    judged = judge(members, rules, known, at=at)
+    last = last_known(members, rules.basis)
+    moves = [
+        _move_of(each, rules, last[each.state.member_id], at=at) for each in judged if each.decision.changed
+    ]
+    stays = [each.state.member_id for each in judged if not each.decision.changed]
     move(moves, at=at)
-    mark_reviewed(judged, at=at)
+    mark_reviewed([_stay_of(member_id, last[member_id]) for member_id in stays], at=at)
     bus.announce_many([announcement(each, known, at=at) for each in moves])
-    return moves, judged
+    return len(moves)
+
+
+def judge(members: Sequence[int], rules: TierRules, known: Terms, *, at: dt.datetime) -> list[Judged]:
+    """What the review would make of members under these rules; reads only. The rules may be a draft."""
+    states = _read_states(members, rules, at=at)
+    calendars = calendars_of(members, known, [rules])
+    asks = [
+        Ask(each.member_id, rules.basis, look(rules, at, calendars[each.member_id], open_end=True))
+        for each in states
+    ]
+    counted = tier_sums.amounts(asks, currency=known.base_currency)
+    return [
+        Judged(each, decide(rules, each.held, amount, at=at, calendar=calendars[each.member_id]), amount)
+        for each, amount in zip(states, counted, strict=True)
+    ]
+
+
+def _read_states(members: Sequence[int], rules: TierRules, *, at: dt.datetime) -> list[State]:
+    with connection.cursor() as cursor:
+        steps = rules.downgrade == Downgrade.ONE_STEP
+        cursor.execute(_STATES, {"at": at, "steps": steps, "members": list(members)})
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    found = []
+    for member_id, tier_id, as_of, hold_id, held_tier, kind, set_at, ended_id, stepped_at in rows:
+        hold = Hold(held_tier, kind, set_at, hold_id) if hold_id else None
+        found.append(State(member_id, Held(tier_id, hold, stepped_at), as_of, ended_id))
+    return found
+
+
+def _move_of(each: Judged, rules: TierRules, last: Known, *, at: dt.datetime) -> TierMove:
+    state, decision = each.state, each.decision
+    reason, hold_id = decision.reason, None
+    if reason == Reason.BY_HAND and state.held.hold is not None:
+        hold_id = state.held.hold.hold_id
+    elif state.ended_hold_id:
+        reason, hold_id = Reason.HOLD_ENDED, state.ended_hold_id
+    elif state.as_of < rules.valid_from <= at:
+        reason = Reason.TERMS
+    return TierMove(
+        member_id=state.member_id,
+        from_tier_id=state.held.tier_id,
+        to_tier_id=decision.level.tier_id,
+        reason=reason,
+        qualifying_points=int(each.amount),
+        transfer_id=last.transfer_id or 0,
+        activity_id=last.activity_id or 0,
+        refund_id=last.refund_id or 0,
+        basis=rules.basis,
+        hold_id=hold_id,
+    )
+
+
+def _stay_of(member_id: int, last: Known) -> Stay:
+    return Stay(member_id, last.transfer_id or 0, last.activity_id or 0, last.refund_id or 0)
+
+
+def benefits_of(member: Member, *, at: dt.datetime) -> Level:
+    """What the member's tier gives at ``at``: multiplier, birthday points (None: as the campaign says), benefits."""
+    return terms.current().tiers_at(at).level_of(member.tier_id)

@@ -40,7 +40,7 @@ def expire_points(*, at: dt.datetime, run: RunRecorder) -> None:
 
     due = Lot.objects.filter(account__kind=AccountKind.AVAILABLE, expires_at__lte=at, remaining__gt=0)
     for members in _pages(due.values_list("member_id", flat=True)):
-        run.progress(done=_apart(members, expire, run))
+        run.progress(done=apart(members, expire, run))
 
 
 def mature_pending(*, at: dt.datetime, run: RunRecorder) -> None:
@@ -51,7 +51,7 @@ def mature_pending(*, at: dt.datetime, run: RunRecorder) -> None:
 
     due = Lot.objects.filter(account__kind=AccountKind.PENDING, available_at__lte=at, remaining__gt=0)
     for members in _pages(due.values_list("member_id", flat=True)):
-        run.progress(done=_apart(members, mature, run))
+        run.progress(done=apart(members, mature, run))
 
 
 def has_pending_due(*, at: dt.datetime) -> bool:
@@ -72,7 +72,7 @@ def review_tiers(*, at: dt.datetime, run: RunRecorder) -> None:
 
     current = Member.objects.exclude(status=Member.Status.ERASED)
     for members in _pages(current.annotate(member_id=F("pk")).values_list("member_id", flat=True)):
-        run.progress(done=_apart(members, review, run))
+        run.progress(done=apart(members, review, run))
 
 
 _EVERY_LOT = 1_000_000
@@ -87,7 +87,7 @@ def _pages(members: QuerySet[Any, int]) -> Iterator[list[int]]:
         last = page[-1]
 
 
-def _apart(members: Sequence[int], work: Callable[[Sequence[int]], int], run: RunRecorder) -> int:
+def apart(members: Sequence[int], work: Callable[[Sequence[int]], int], run: RunRecorder) -> int:
     """Do the work on all at once, or on halves where that fails, down to the one member that cannot be done.
 
     A database that is gone is nobody's fault: that error goes up.
@@ -102,4 +102,4 @@ def _apart(members: Sequence[int], work: Callable[[Sequence[int]], int], run: Ru
             run.progress(failed=1)
             return 0
     middle = len(members) // 2
-    return _apart(members[:middle], work, run) + _apart(members[middle:], work, run)
+    return apart(members[:middle], work, run) + apart(members[middle:], work, run)

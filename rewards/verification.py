@@ -4,13 +4,15 @@ Called by ``manage.py verify_ledger`` and by the tests, after every step of thei
 """
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection
 
-from rewards import terms
+from members.models import TierChange
+from rewards import terms, tier_rules, tier_sums
+from rewards.tier_rules import Calendar, Held, Hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,38 @@ CHECKS = (
         """,
     ),
     Check(
+        "B",
+        "rewards_lot",
+        "it expires at {found} instead of {expected}, and no activity of its member proves the move",
+        """
+        SELECT l.id, l.expires_at, l.granted_expiry FROM rewards_lot l
+        WHERE l.granted_expiry IS NOT NULL AND (l.expires_at IS NULL OR l.expires_at <= l.granted_expiry OR NOT EXISTS (
+            SELECT 1 FROM rewards_expiryslide s JOIN members_activity a ON a.id = s.activity_id
+            WHERE s.member_id = l.member_id AND s.policy_id = l.expiry_policy_id AND s.expires_at = l.expires_at
+              AND a.member_id = s.member_id AND a.occurred_at = s.active_at AND s.active_at < s.expires_at))
+        """,
+    ),
+    Check(
+        "A",
+        "rewards_gift",
+        "it moved {found} points, expected {expected} out of the giver and as many into the receiver",
+        """
+        SELECT coalesce(g.id, m.gift_id), coalesce(m.taken, 0)::text || ' and ' || coalesce(m.given, 0)::text, g.points
+        FROM rewards_gift g FULL JOIN (
+            SELECT t.source_id AS gift_id, sum(t.points) FILTER (WHERE o.kind = 'moved') AS taken,
+                   sum(t.points) FILTER (WHERE f.kind = 'moved') AS given,
+                   max(f.member_id) FILTER (WHERE o.kind = 'moved') AS giver_id,
+                   max(o.member_id) FILTER (WHERE f.kind = 'moved') AS receiver_id,
+                   count(DISTINCT t.member_id) AS members
+            FROM rewards_transfer t
+            JOIN rewards_account f ON f.id = t.from_account_id JOIN rewards_account o ON o.id = t.to_account_id
+            WHERE f.kind = 'moved' OR o.kind = 'moved' GROUP BY t.source_id
+        ) m ON m.gift_id = g.id
+        WHERE g.id IS NULL OR m.taken IS DISTINCT FROM g.points OR m.given IS DISTINCT FROM g.points
+           OR m.giver_id IS DISTINCT FROM g.giver_id OR m.receiver_id IS DISTINCT FROM g.receiver_id OR m.members <> 2
+        """,
+    ),
+    Check(
         "C",
         "rewards_transfer",
         "{found} of its {expected} points are reversed",
@@ -141,21 +175,47 @@ CHECKS = (
     ),
 )
 
-_TIERS = """
-SELECT m.id, m.tier_id, m.tier_as_of, coalesce(then_.points, 0)::bigint, coalesce(now_.points, 0)::bigint
+_JUDGEMENTS = """
+SELECT m.id, m.tier_id, m.tier_as_of, m.tier_transfer_id, m.tier_activity_id, m.tier_refund_id, m.joined_at,
+       hold.id, hold.tier_id, hold.kind, hold.set_at, ended.member_id IS NOT NULL,
+       last.from_tier_id, last.to_tier_id, last.reason, last.changed_at, before.reason, before.changed_at
 FROM members_member m
-JOIN unnest(%s::timestamptz[], %s::timestamptz[], %s::interval[]) AS terms(valid_from, valid_to, length)
-    ON m.tier_as_of >= terms.valid_from AND (terms.valid_to IS NULL OR m.tier_as_of < terms.valid_to)
 LEFT JOIN LATERAL (
-    SELECT sum(CASE WHEN reverses_id IS NULL THEN points ELSE -points END) AS points FROM rewards_transfer t
-    WHERE t.member_id = m.id AND t.id <= m.tier_transfer_id AND t.qualifies_at > m.tier_as_of - terms.length
-) then_ ON true
+    SELECT h.id, h.tier_id, h.kind, h.set_at FROM members_tierhold h
+    WHERE h.member_id = m.id AND h.set_at <= m.tier_as_of
+      AND (least(h.until, h.ended_at) IS NULL OR least(h.until, h.ended_at) > m.tier_as_of)
+    ORDER BY h.id DESC LIMIT 1
+) hold ON true
 LEFT JOIN LATERAL (
-    SELECT sum(CASE WHEN reverses_id IS NULL THEN points ELSE -points END) AS points FROM rewards_transfer t
-    WHERE t.member_id = m.id AND t.qualifies_at > %s - terms.length
-) now_ ON true
-WHERE m.status <> 'erased'
+    SELECT h.member_id FROM members_tierhold h
+    WHERE h.member_id = m.id AND least(h.until, h.ended_at) > m.tier_as_of AND least(h.until, h.ended_at) <= %(at)s
+    LIMIT 1
+) ended ON true
+LEFT JOIN LATERAL (
+    SELECT c.id, c.from_tier_id, c.to_tier_id, c.reason, c.changed_at FROM members_tierchange c
+    WHERE c.member_id = m.id ORDER BY c.id DESC LIMIT 1
+) last ON true
+LEFT JOIN LATERAL (
+    SELECT c.reason, c.changed_at FROM members_tierchange c
+    WHERE c.member_id = m.id AND c.id < last.id ORDER BY c.id DESC LIMIT 1
+) before ON true
+WHERE m.status <> 'erased' AND m.id > %(after)s ORDER BY m.id LIMIT %(limit)s
 """
+_AT_ONCE = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The last time that a member's tier was judged: what was held before, and what was known."""
+
+    member_id: int
+    tier_id: int
+    as_of: dt.datetime
+    known: tier_sums.Known
+    calendar: Calendar
+    before: Held
+    by_history: int
+    hold_ended_since: bool
 
 
 def verify(*, at: dt.datetime) -> list[Violation]:
@@ -174,26 +234,80 @@ def _broken_rows() -> Iterator[Violation]:
             yield Violation(check.invariant, check.table, row, problem)
 
 
-def _rows(sql: str, params: list[Any] | None = None) -> list[tuple[Any, ...]]:
+def _rows(sql: str, params: dict[str, Any] | None = None) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
         return cursor.fetchall()
 
 
 def _broken_tiers(at: dt.datetime) -> Iterator[Violation]:
-    """Tiers that are not what the points known at the last judgement gave, or lower than today's points give."""
-    known = terms.current()
-    ends = [None, *(rules.valid_from for rules in known.tiers[:-1])]
-    starts = [rules.valid_from for rules in known.tiers]
-    windows = [rules.window for rules in known.tiers]
-    for member_id, tier_id, as_of, then, now in _rows(_TIERS, [starts, ends, windows, at]):
-        rules, present = known.tiers_at(as_of), known.tiers_at(at)
-        expected = rules.due(then)
-        if expected.tier_id != tier_id:
-            problem = (
-                f"the tier is {known.tier_names[tier_id][0]}, {then} qualifying points give {expected.code}"
-            )
-            yield Violation("D", "members_member", member_id, problem)
-        elif present is rules and rules.due(now).threshold > expected.threshold:
-            problem = f"the tier is {expected.code}, {now} qualifying points give {rules.due(now).code}"
-            yield Violation("D", "members_member", member_id, problem)
+    """Tiers that are not what the last judgement has to have made of them, or lower than what counts today gives."""
+    known, after = terms.current(), 0
+    while rows := _rows(_JUDGEMENTS, {"at": at, "after": after, "limit": _AT_ONCE}):
+        judgements = [_judgement(row, known) for row in rows]
+        after = judgements[-1].member_id
+        then = _amounts(judgements, known, at=None)
+        now = _amounts(judgements, known, at=at)
+        for each, counted, counts in zip(judgements, then, now, strict=True):
+            yield from _broken_tier(each, counted, counts, known, at=at)
+
+
+def _judgement(row: tuple[Any, ...], known: terms.Terms) -> Judgement:
+    member_id, tier_id, as_of, transfer_id, activity_id, refund_id, joined_at = row[:7]
+    hold_id, held_tier, kind, set_at, hold_ended = row[7:12]
+    from_tier, to_tier, reason, changed_at, earlier_reason, earlier_at = row[12:]
+    moved = changed_at == as_of and from_tier is not None
+    step = (earlier_reason, earlier_at) if moved else (reason, changed_at)
+    before = Held(
+        tier_id=from_tier if moved else to_tier or tier_id,
+        hold=Hold(held_tier, kind, set_at, hold_id) if hold_id else None,
+        stepped_at=step[1] if step[0] == TierChange.Reason.STEPPED else None,
+    )
+    return Judgement(
+        member_id=member_id,
+        tier_id=tier_id,
+        as_of=as_of,
+        known=tier_sums.Known(transfer_id, activity_id, refund_id),
+        calendar=Calendar(known.time_zone, joined_at),
+        before=before,
+        by_history=to_tier or tier_id,
+        hold_ended_since=hold_ended,
+    )
+
+
+def _amounts(
+    judgements: Sequence[Judgement], known: terms.Terms, *, at: dt.datetime | None
+) -> list[tier_rules.Amount]:
+    """What counted at each judgement, of what was known then; or, with ``at``, what counts now."""
+    asks = []
+    for each in judgements:
+        moment = at or each.as_of
+        rules = known.tiers_at(moment)
+        seen = tier_sums.EVERYTHING if at else each.known
+        look = tier_rules.look(rules, moment, each.calendar, open_end=True)
+        asks.append(tier_sums.Ask(each.member_id, rules.basis, look, seen))
+    return tier_sums.amounts(asks, currency=known.base_currency)
+
+
+def _broken_tier(
+    each: Judgement,
+    then: tier_rules.Amount,
+    now: tier_rules.Amount,
+    known: terms.Terms,
+    *,
+    at: dt.datetime,
+) -> Iterator[Violation]:
+    def broken(problem: str) -> Violation:
+        return Violation("D", "members_member", each.member_id, problem)
+
+    rules, name = known.tiers_at(each.as_of), known.tier_names[each.tier_id][0]
+    decision = tier_rules.decide(rules, each.before, then, at=each.as_of, calendar=each.calendar)
+    if decision.level.tier_id != each.tier_id:
+        yield broken(f"the tier is {name}, {then} qualifying {rules.basis} give {decision.level.code}")
+    elif each.by_history != each.tier_id:
+        yield broken(f"the tier is {name}, its history ends with {known.tier_names[each.by_history][0]}")
+    elif known.tiers_at(at) is rules and not each.hold_ended_since:
+        held = Held(each.tier_id, each.before.hold)
+        due = tier_rules.decide(rules, held, now, at=at, calendar=each.calendar).level
+        if due.threshold > rules.level_of(each.tier_id).threshold:
+            yield broken(f"the tier is {name}, {now} qualifying {rules.basis} give {due.code}")

@@ -3,9 +3,10 @@
 import csv
 import datetime as dt
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponseBase, JsonResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -13,7 +14,7 @@ from django.utils.cache import patch_vary_headers
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from loyalty import clock
 from loyalty.spreadsheet import safe_cell
@@ -22,8 +23,10 @@ from members.models import Member
 from members.models.consent import Purpose
 from members.portal import member_page
 from members.queries import activity_data, profile_data
-from rewards import queries
+from rewards import offers, queries
+from rewards.offers import OfferNotFound
 from rewards.queries import Entry, Page
+from rewards.statement_reasons import explained
 
 LATEST = 5
 SOON = dt.timedelta(days=30)
@@ -58,6 +61,7 @@ def _member_home(request: HttpRequest, member: Member) -> HttpResponseBase:
         "expiry": expiry,
         "expires_soon": expiry is not None and expiry.expires_at - at < SOON,
         "entries": queries.statement(member, size=LATEST).entries,
+        "offers": [offer for offer in offers.offers_for(member, at=at) if not offer.is_active],
     }
     return render(request, "rewards/home.html", context)
 
@@ -112,6 +116,7 @@ def statement(request: HttpRequest, member: Member) -> HttpResponseBase:
         )
     except ValueError:
         return redirect("statement")
+    page = replace(page, entries=explained(page.entries))
     context = {
         "member": member,
         "months": _by_month(page, after=cursor),
@@ -217,6 +222,29 @@ def expiring(request: HttpRequest, member: Member) -> HttpResponseBase:
         "rewards/expiring.html",
         {"member": member, "balance": queries.balance_of(member, clock.now())},
     )
+
+
+@require_safe
+@member_page
+def personal_offers(request: HttpRequest, member: Member) -> HttpResponseBase:
+    """The member's personal offers: those to activate first, then the activated ones."""
+    found = offers.offers_for(member, at=clock.now())
+    return render(request, "rewards/offers.html", {"member": member, "offers": found})
+
+
+@require_POST
+@member_page
+def activate_offer(request: HttpRequest, member: Member) -> HttpResponseBase:
+    """Activate an offer; from now on it counts for the member until it ends."""
+    try:
+        offer = offers.activate(member=member, code=request.POST.get("offer", ""), at=clock.now())
+    except OfferNotFound:
+        messages.error(request, _("This offer has ended or is not for you."))
+    else:
+        messages.success(
+            request, _("Activated: %(offer)s. It counts from your next purchase on.") % {"offer": offer.name}
+        )
+    return redirect("offers")
 
 
 @require_safe

@@ -5,7 +5,7 @@ compiled to a filter and read out as a sentence. Callers use `condition`; the ad
 """
 
 from .compile import NotQueryableError
-from .condition import Condition, parse
+from .condition import Condition, parse, today_at
 from .fields import Field, FieldType, Measure, Op, Relation, Rows, Subject, subject
 from .tree import ConditionError, Problem
 
@@ -23,4 +23,5 @@ __all__ = [
     "Subject",
     "parse",
     "subject",
+    "today_at",
 ]

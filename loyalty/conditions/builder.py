@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
-from .fields import MEASURE_OPS, Field, FieldType, Op, Relation, Subject, op_label
+from .fields import MEASURE_OPS, Field, FieldType, Op, Relation, Subject
 from .tree import MAX_DEPTH, Problem, measured_field
 
 COMPARE, GROUP, ROWS = "compare", "group", "rows"
@@ -290,7 +290,7 @@ def _test_row(asked: Mapping[str, Any], about: Field, ops: tuple[Op, ...], name:
     op = next((op for op in ops if op.value == asked.get("op")), ops[0])
     value = asked.get("value")
     return {
-        "ops": [(each.value, str(op_label(about.type, each)), each is op) for each in ops],
+        "ops": [(each.value, str(about.op_label(each)), each is op) for each in ops],
         "editors": _editors(about, op, value, name),
         "unit": str(about.unit),
         "help_text": str(about.help_text),
@@ -356,7 +356,7 @@ def _for_browser(about: Field, ops: tuple[Op, ...]) -> dict[str, Any]:
         "type": about.type.value,
         "unit": str(about.unit),
         "help": str(about.help_text),
-        "ops": [[op.value, str(op_label(about.type, op))] for op in ops],
+        "ops": [[op.value, str(about.op_label(op))] for op in ops],
         "options": [[code, str(label)] for code, label in about.options()],
     }
 

@@ -32,11 +32,11 @@ class Condition:
 
     def matches(self, facts: evaluate.Facts, *, at: datetime, today: date | None = None) -> bool:
         """Judge facts in memory: a mapping by field name, relations as sequences of mappings. No query."""
-        return self._judge(facts, at.astimezone(UTC), today or _today(at))
+        return self.judge(facts, at.astimezone(UTC), today or today_at(at))
 
     def q(self, *, at: datetime, today: date | None = None) -> Q:
         """The same as a filter on the model; raises NotQueryableError for fields kept in memory only."""
-        return compile_node(self.node, at=at.astimezone(UTC), today=today or _today(at))
+        return compile_node(self.node, at=at.astimezone(UTC), today=today or today_at(at))
 
     def filter(self, queryset: QuerySet[M], *, at: datetime, today: date | None = None) -> QuerySet[M]:
         return queryset.filter(self.q(at=at, today=today))
@@ -59,7 +59,8 @@ class Condition:
         return evaluate.fact_fields(self.node)
 
     @cached_property
-    def _judge(self) -> evaluate.Judge:
+    def judge(self) -> evaluate.Judge:
+        """`matches` without its comforts, for many facts at one moment: takes them, the moment in UTC and today."""
         return evaluate.judge(self.node)
 
 
@@ -72,5 +73,6 @@ def parse(data: object, subject: Subject | str, *, check_choices: bool = True) -
     return Condition(about, tree.parse_node(data, about, check_choices=check_choices))
 
 
-def _today(at: datetime) -> date:
+def today_at(at: datetime) -> date:
+    """The date at a moment in the installation's time zone."""
     return timezone.localtime(at, timezone.get_default_timezone()).date()

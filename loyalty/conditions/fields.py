@@ -87,6 +87,7 @@ class Field:
     `orm` is a path over single-valued relations, or a function giving an expression; without it (and without
     `rows`) the field can be judged in memory only. `phrases` replaces the sentence of an operator:
     ``{"within_last": _("birthday was within the last %(value)s")}``; "not within_last" is its negation.
+    `op_labels` limits the operators to those it names, with their words in the form builder.
     `choices` given as a function are asked for when staff write or read a condition, not when one is judged.
     """
 
@@ -99,13 +100,18 @@ class Field:
     unit: StrOrPromise = ""
     help_text: StrOrPromise = ""
     phrases: Mapping[str, StrOrPromise] = field(default_factory=dict)
+    op_labels: Mapping[Op, StrOrPromise] = field(default_factory=dict)
     path: tuple[str, ...] = ()
     prefix: str = ""
     group: StrOrPromise = ""
 
     @property
     def ops(self) -> tuple[Op, ...]:
-        return OPS[self.type]
+        return tuple(self.op_labels) or OPS[self.type]
+
+    def op_label(self, op: Op) -> StrOrPromise:
+        """The operator's words in the form builder."""
+        return self.op_labels.get(op) or op_label(self.type, op)
 
     @property
     def keys(self) -> tuple[str, ...]:

@@ -38,6 +38,7 @@ class Scope(models.TextChoices):
     ACTIVITIES_READ = "activities:read", _("read activities")
     ACTIVITIES_WRITE = "activities:write", _("record activities")
     POINTS_READ = "points:read", _("read balances and statements")
+    OFFERS_WRITE = "offers:write", _("activate personal offers")
 
 
 class ApiKey(models.Model):

@@ -9,10 +9,11 @@ from members.models.activity import (
     SalesChannel,
     Store,
 )
+from members.models.card import FormerCard
 from members.models.consent import Consent, ConsentChange
 from members.models.member import ExternalId, Member
 from members.models.signup import SignUp
-from members.models.tier import Tier, TierChange
+from members.models.tier import Tier, TierChange, TierHold
 from members.models.user import User
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "Consent",
     "ConsentChange",
     "ExternalId",
+    "FormerCard",
     "Member",
     "Product",
     "SalesChannel",
@@ -30,5 +32,6 @@ __all__ = [
     "Store",
     "Tier",
     "TierChange",
+    "TierHold",
     "User",
 ]

@@ -17,6 +17,12 @@ class ActivityKind(models.Model):
     code = models.SlugField(_("code"), max_length=30, primary_key=True)
     names = TranslatedTextField(_("names"))
     is_active = models.BooleanField(_("active"), default=True)
+    rewarded_per_day = models.PositiveSmallIntegerField(
+        _("rewarded per day"),
+        null=True,
+        blank=True,
+        help_text=_("How many of a member's activities of this kind can earn points on one day. Empty: all."),
+    )
 
     history = staff_history()
 
@@ -41,6 +47,9 @@ class Store(models.Model):
     )
     code = models.CharField(_("code"), max_length=100)
     name = models.CharField(_("name"), max_length=200, blank=True)
+    time_zone = models.CharField(
+        _("time zone"), max_length=64, blank=True, db_default="", help_text=_("Empty: the programme's own.")
+    )
 
     class Meta:
         verbose_name = _("store")
@@ -90,6 +99,7 @@ class Product(models.Model):
         Partner, on_delete=models.PROTECT, related_name="products", verbose_name=_("partner")
     )
     sku = models.CharField(_("SKU"), max_length=100)
+    brand = models.CharField(_("brand"), max_length=100, blank=True, db_default="")
     name = models.CharField(_("name"), max_length=200, blank=True)
     category = models.ForeignKey(
         Category,

@@ -79,6 +79,15 @@ class Member(models.Model):
     tier_transfer_id = models.BigIntegerField(
         _("tier judged up to transfer"), default=0, help_text=_("The last ledger row that decision knew of.")
     )
+    tier_activity_id = models.BigIntegerField(
+        _("tier judged up to activity"),
+        default=0,
+        db_default=0,
+        help_text=_("The last activity that decision knew of, where tiers count spend or purchases."),
+    )
+    tier_refund_id = models.BigIntegerField(
+        _("tier judged up to refund"), default=0, db_default=0, help_text=_("The same for refunds.")
+    )
 
     class Meta:
         verbose_name = _("member")

@@ -14,35 +14,44 @@ from rewards.ledger.books import (
     OverReversal,
     Why,
     forget,
+    glance,
     lock,
     open_wallet,
     write,
 )
+from rewards.ledger.giving import Movement, move
 from rewards.ledger.granting import grant_occasion, plan_grant, post_grants
 from rewards.ledger.pending import cancel_pending, confirm_pending, mature_due
-from rewards.ledger.reversal import reverse
+from rewards.ledger.reversal import reverse, takeable
+from rewards.ledger.sliding import Active, keep_alive
 from rewards.ledger.spending import Expired, expire_due, spend
 
 __all__ = [
+    "Active",
     "Balance",
     "Books",
     "Expired",
     "Grant",
     "InsufficientPoints",
     "LedgerError",
+    "Movement",
     "OverReversal",
     "Why",
     "cancel_pending",
     "confirm_pending",
     "expire_due",
     "forget",
+    "glance",
     "grant_occasion",
+    "keep_alive",
     "lock",
     "mature_due",
+    "move",
     "open_wallet",
     "plan_grant",
     "post_grants",
     "reverse",
     "spend",
+    "takeable",
     "write",
 ]

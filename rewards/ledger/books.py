@@ -73,7 +73,9 @@ class Grant:
     """Points to be given: positive whole ``points`` of ``wallet_id``, earned at ``occurred_at``.
 
     ``pending`` grants wait in the pending account until ``available_at`` (or confirmation when that is None).
-    ``from_kind`` names the programme account that pays: issued, or adjusted for a correction by staff.
+    ``from_kind`` names the programme account that pays: issued, or adjusted for a correction by staff. ``earned_at`` is
+    when the points were earned and count towards a tier, where that was before they are given (opening balances).
+    ``sliding_policy_id`` is the expiry policy, where that lets activity move the expiry.
     """
 
     member_id: int
@@ -86,6 +88,8 @@ class Grant:
     pending: bool = False
     available_at: dt.datetime | None = None
     from_kind: AccountKind = AccountKind.ISSUED
+    earned_at: dt.datetime | None = None
+    sliding_policy_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +129,8 @@ class NewLot:
     earned_at: dt.datetime
     expires_at: dt.datetime | None
     available_at: dt.datetime | None = None
+    expiry_policy_id: int | None = None
+    granted_expiry: dt.datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +143,17 @@ class LiveLot:
     remaining: int
     earned_at: dt.datetime
     expires_at: dt.datetime | None
+    expiry_policy_id: int | None = None
+    granted_expiry: dt.datetime | None = None
+
+    def moved_on(self) -> NewLot:
+        """A lot of the same terms in another account."""
+        return NewLot(
+            self.earned_at,
+            self.expires_at,
+            expiry_policy_id=self.expiry_policy_id,
+            granted_expiry=self.granted_expiry,
+        )
 
 
 @dataclass(slots=True)
@@ -201,6 +218,31 @@ def lock(member_ids: Iterable[int], wallet_ids: Iterable[int]) -> Books:
     )
 
 
+_GLANCE = """
+SELECT id, member_id, wallet_id, kind, balance FROM rewards_account WHERE member_id = ANY(%s) AND wallet_id = ANY(%s)
+"""
+
+
+def glance(member_ids: Iterable[int], wallet_ids: Iterable[int]) -> Books:
+    """The members' accounts as they stand, without a lock: for planning what will never be written.
+
+    Accounts that do not exist are there with a negative id and nothing on them.
+    """
+    members, wallets = sorted(set(member_ids)), sorted(set(wallet_ids))
+    with connection.cursor() as cursor:
+        cursor.execute(_GLANCE, [members, wallets])
+        rows = cursor.fetchall()
+    accounts = {(member_id, wallet_id, kind): id_ for id_, member_id, wallet_id, kind, _balance in rows}
+    balances = {id_: balance for id_, _member_id, _wallet_id, _kind, balance in rows}
+    for member_id in members:
+        for wallet_id in wallets:
+            for kind in (AVAILABLE, PENDING, DEBT):
+                if (member_id, wallet_id, kind) not in accounts:
+                    accounts[member_id, wallet_id, kind] = missing = -len(accounts) - 1
+                    balances[missing] = 0
+    return Books(accounts=accounts, balances=balances, programme=programme_accounts())
+
+
 _programme_accounts: dict[tuple[int, str], int] = {}
 
 
@@ -241,11 +283,11 @@ def live_lots(account_ids: Sequence[int]) -> list[LiveLot]:
 
 def lots_where(where: str, params: list[Any]) -> list[LiveLot]:
     """Lots by a condition written in this package; values go in ``params`` only."""
+    columns = (
+        "id, transfer_id, account_id, remaining, earned_at, expires_at, expiry_policy_id, granted_expiry"
+    )
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT id, transfer_id, account_id, remaining, earned_at, expires_at FROM rewards_lot WHERE {where}",  # noqa: S608
-            params,
-        )
+        cursor.execute(f"SELECT {columns} FROM rewards_lot WHERE {where}", params)  # noqa: S608
         return [LiveLot(*row) for row in cursor.fetchall()]
 
 
@@ -256,10 +298,12 @@ WITH given AS MATERIALIZED (
         kind text, member_id bigint, from_account_id bigint, to_account_id bigint, points bigint,
         occurred_at timestamptz, qualifies_at timestamptz, activity_id bigint, rule_revision_id bigint,
         reverses_id bigint, source text, source_id bigint, occasion text, staff_id bigint, note text,
-        opens boolean, earned_at timestamptz, expires_at timestamptz, available_at timestamptz
+        opens boolean, earned_at timestamptz, expires_at timestamptz, available_at timestamptz,
+        expiry_policy_id bigint, granted_expiry timestamptz
     )) WITH ORDINALITY AS given(kind, member_id, from_account_id, to_account_id, points, occurred_at, qualifies_at,
                                 activity_id, rule_revision_id, reverses_id, source, source_id, occasion, staff_id,
-                                note, opens, earned_at, expires_at, available_at, position)
+                                note, opens, earned_at, expires_at, available_at, expiry_policy_id,
+                                granted_expiry, position)
 ), transfers AS (
     INSERT INTO rewards_transfer (id, kind, member_id, from_account_id, to_account_id, points, occurred_at, posted_at,
                                   qualifies_at, activity_id, rule_revision_id, reverses_id, source, source_id,
@@ -268,8 +312,10 @@ WITH given AS MATERIALIZED (
            rule_revision_id, reverses_id, source, source_id, occasion, staff_id, note
     FROM given ORDER BY position
 ), lots AS (
-    INSERT INTO rewards_lot (transfer_id, member_id, account_id, points, remaining, earned_at, expires_at, available_at)
-    SELECT id, member_id, to_account_id, points, points, earned_at, expires_at, available_at
+    INSERT INTO rewards_lot (transfer_id, member_id, account_id, points, remaining, earned_at, expires_at, available_at,
+                             expiry_policy_id, granted_expiry)
+    SELECT id, member_id, to_account_id, points, points, earned_at, expires_at, available_at, expiry_policy_id,
+           granted_expiry
     FROM given WHERE opens ORDER BY position
 ), balances AS (
     UPDATE rewards_account SET balance = balance + moved.points
@@ -313,7 +359,7 @@ def write(books: Books, *, at: dt.datetime) -> list[int]:
 
 
 def _rows(planned: Sequence[NewTransfer]) -> str:
-    """The planned transfers as one JSON text: one parameter is far cheaper to send than nineteen arrays."""
+    """The planned transfers as one JSON text: one parameter is far cheaper to send than an array for each column."""
     return json.dumps([_row(each) for each in planned])
 
 
@@ -340,4 +386,6 @@ def _row(each: NewTransfer) -> dict[str, Any]:
         row["earned_at"] = each.opens.earned_at.isoformat()
         row["expires_at"] = each.opens.expires_at and each.opens.expires_at.isoformat()
         row["available_at"] = each.opens.available_at and each.opens.available_at.isoformat()
+        row["expiry_policy_id"] = each.opens.expiry_policy_id
+        row["granted_expiry"] = each.opens.granted_expiry and each.opens.granted_expiry.isoformat()
     return row

@@ -24,7 +24,8 @@ from rewards.models.ledger import AccountKind
 def plan_grant(books: Books, grant: Grant) -> None:
     """Plan a grant: what the member owes in the wallet is repaid first, the rest opens a lot."""
     payer = books.programme[grant.wallet_id, grant.from_kind]
-    qualifies_at = grant.occurred_at if grant.qualifies else None
+    earned_at = grant.earned_at or grant.occurred_at
+    qualifies_at = earned_at if grant.qualifies else None
     points = grant.points
     if not grant.pending and (owed := books.balance(grant.member_id, grant.wallet_id).debt):
         repaid = min(owed, points)
@@ -53,7 +54,7 @@ def plan_grant(books: Books, grant: Grant) -> None:
                 grant.occurred_at,
                 why=grant.why,
                 qualifies_at=qualifies_at,
-                opens=NewLot(grant.occurred_at, grant.expires_at, grant.available_at),
+                opens=NewLot(earned_at, grant.expires_at, grant.available_at, grant.sliding_policy_id),
             )
         )
 

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from django.db import connection, transaction
@@ -13,7 +14,6 @@ from rewards.ledger.books import (
     Books,
     Kind,
     LiveLot,
-    NewLot,
     NewTransfer,
     Why,
     lock,
@@ -52,7 +52,7 @@ def _plan_maturity(books: Books, lot: LiveLot, member_id: int, wallet_id: int, *
                 left,
                 at,
                 why=_of(lot),
-                opens=NewLot(lot.earned_at, lot.expires_at),
+                opens=lot.moved_on(),
                 takes=((lot.id, left),),
             )
         )
@@ -133,7 +133,9 @@ def cancel_pending(*, member_id: int, wallet_id: int, activity_id: int, why: Why
                     origin.from_account_id,
                     taken.remaining,
                     at,
-                    why=why,
+                    why=replace(
+                        why, activity_id=origin.activity_id, rule_revision_id=origin.rule_revision_id
+                    ),
                     qualifies_at=origin.qualifies_at,
                     reverses_id=origin.pk,
                     takes=((taken.id, taken.remaining),),

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from django.db import connection, transaction
 from django.db.models import Sum
 
+from rewards import terms
 from rewards.ledger.books import (
     AVAILABLE,
     DEBT,
@@ -24,16 +25,20 @@ from rewards.ledger.books import (
     lots_where,
     write,
 )
+from rewards.ledger.sliding import catch_up
 from rewards.ledger.spending import take
 from rewards.models import Transfer
 from rewards.models.ledger import AccountKind
 
 
-def reverse(*, transfer_id: int, points: int | None = None, why: Why, at: dt.datetime) -> int:
+def reverse(
+    *, transfer_id: int, points: int | None = None, why: Why, at: dt.datetime, into_debt: bool = True
+) -> int:
     """Undo a transfer, wholly or by ``points``; gives the points reversed (0 when nothing was left of it).
 
-    Raises OverReversal when ``points`` exceed what is left. The member's account lock makes two reversals of one
-    transfer wait for each other, so together they never exceed it.
+    With ``into_debt`` off, points given that were spent already are left to the member. Raises OverReversal when
+    ``points`` exceed what is left. The member's account lock makes two reversals of one transfer wait for each other,
+    so together they never exceed it.
     """
     with transaction.atomic():
         origin = Transfer.objects.select_related("from_account", "to_account").get(pk=transfer_id)
@@ -43,10 +48,24 @@ def reverse(*, transfer_id: int, points: int | None = None, why: Why, at: dt.dat
         points = left if points is None else points
         if not 0 <= points <= left:
             raise OverReversal(transfer_id=transfer_id, asked=points, left=left)
+        if not into_debt:
+            points = min(points, _takeable(origin))
         if points:
             _plan_reversal(books, origin, points, why=why, at=at)
             write(books, at=at)
+            filled = [lot_id for each in books.written for lot_id, part in each.takes if part < 0]
+            catch_up(filled, member_id=origin.member_id, known=terms.kept(), at=at)
         return points
+
+
+def takeable(transfer_id: int) -> int:
+    """Of the points a transfer gave, those that can be taken back without a debt. Call under the account's lock."""
+    return _takeable(Transfer.objects.select_related("from_account", "to_account").get(pk=transfer_id))
+
+
+def _takeable(origin: Transfer) -> int:
+    lots = _lots_of(origin)
+    return sum(lot.remaining for lot in lots) + _expired_of(origin, lots)
 
 
 def _reversed(origin: Transfer) -> int:
@@ -54,7 +73,7 @@ def _reversed(origin: Transfer) -> int:
 
 
 def _plan_reversal(books: Books, origin: Transfer, points: int, *, why: Why, at: dt.datetime) -> None:
-    if origin.kind in (Kind.REVERSE, Kind.MATURE, Kind.EXPIRE):
+    if origin.kind in (Kind.REVERSE, Kind.MATURE, Kind.EXPIRE, Kind.GIFT):
         raise LedgerError(f"A transfer of kind “{origin.kind}” cannot be reversed.")
     if origin.to_account.kind in (AccountKind.AVAILABLE, AccountKind.PENDING, AccountKind.DEBT):
         _plan_take_back(books, origin, points, why=why, at=at)
@@ -160,7 +179,8 @@ def _taken_from(origin: Transfer) -> list[LiveLot]:
     """The lots that ``origin`` consumed, last to expire first, ``remaining`` being what was not yet given back."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT l.id, l.transfer_id, l.account_id, sum(a.points)::bigint, l.earned_at, l.expires_at "
+            "SELECT l.id, l.transfer_id, l.account_id, sum(a.points)::bigint, l.earned_at, l.expires_at, "
+            "l.expiry_policy_id, l.granted_expiry "
             "FROM rewards_allocation a JOIN rewards_lot l ON l.id = a.lot_id "
             "JOIN rewards_transfer t ON t.id = a.transfer_id WHERE t.id = %s OR t.reverses_id = %s "
             "GROUP BY l.id HAVING sum(a.points) > 0 ORDER BY l.expires_at DESC NULLS FIRST, l.id DESC",

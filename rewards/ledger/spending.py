@@ -40,7 +40,7 @@ def spend(
     """
     with transaction.atomic():
         books = lock([member_id], [wallet_id])
-        lots = _expire(books, member_id, wallet_id, at=at)
+        lots = expire(books, member_id, wallet_id, at=at)
         balance = books.balance(member_id, wallet_id)
         if points > balance.spendable:
             raise InsufficientPoints(asked=points, spendable=balance.spendable)
@@ -63,7 +63,7 @@ def take(lots: Iterable[LiveLot], points: int) -> tuple[tuple[tuple[int, int], .
     return tuple(taken), points
 
 
-def _expire(books: Books, member_id: int, wallet_id: int, *, at: dt.datetime) -> list[LiveLot]:
+def expire(books: Books, member_id: int, wallet_id: int, *, at: dt.datetime) -> list[LiveLot]:
     """Plan the expiry of the member's due available lots; gives the lots that stay live, in order of consumption."""
     lots = live_lots([books.account(member_id, wallet_id, AVAILABLE)])
     for lot in lots:

@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from loyalty.translated import TranslatedTextField, in_language
 from members.models import Activity, Member
-from rewards.models.rule import RuleRevision
+from rewards.models.rule import ExpiryPolicy, RuleRevision
 
 
 class Wallet(models.Model):
@@ -35,7 +35,10 @@ class Wallet(models.Model):
 
 
 class AccountKind(models.TextChoices):
-    """Three accounts of each member and wallet, five of the programme per wallet."""
+    """Three accounts of each member and wallet, six of the programme per wallet.
+
+    Gifts pass through ``moved``: what went in for a gift came out for it, so it stands at zero.
+    """
 
     AVAILABLE = "available", _("available")
     PENDING = "pending", _("pending")
@@ -45,6 +48,7 @@ class AccountKind(models.TextChoices):
     EXPIRED = "expired", _("expired")
     DONATED = "donated", _("donated")
     ADJUSTED = "adjusted", _("adjusted")
+    MOVED = "moved", _("moved between members")
 
 
 MEMBER_ACCOUNTS = (AccountKind.AVAILABLE, AccountKind.PENDING, AccountKind.DEBT)
@@ -54,6 +58,7 @@ PROGRAMME_ACCOUNTS = (
     AccountKind.EXPIRED,
     AccountKind.DONATED,
     AccountKind.ADJUSTED,
+    AccountKind.MOVED,
 )
 
 
@@ -205,7 +210,14 @@ class Transfer(models.Model):
             ),
             models.Index(fields=["reverses"], name="transfer_reversals", condition=Q(reverses__isnull=False)),
             models.Index(fields=["activity"], name="transfer_by_activity"),
+            models.Index(
+                fields=["member", "rule_revision"],
+                include=["activity", "points", "kind"],
+                name="transfer_by_rule",
+                condition=Q(rule_revision__isnull=False),
+            ),
             models.Index(fields=["posted_at"], name="transfer_by_posted"),
+            models.Index(fields=["source_id"], name="transfer_of_gift", condition=Q(source="rewards.gift")),
         ]
 
     def __str__(self) -> str:
@@ -217,6 +229,9 @@ class Lot(models.Model):
 
     A lot lies in a member's ``available`` or ``pending`` account; a pending lot becomes available at
     ``available_at`` (or by confirmation when that is empty), as a new lot with the same ``expires_at``.
+
+    Only lots of a sliding policy name their ``expiry_policy``: the member's activities move their ``expires_at``, and
+    ``granted_expiry`` then keeps the one they were granted with (the proof is in :class:`rewards.models.ExpirySlide`).
     """
 
     transfer = models.OneToOneField(
@@ -233,6 +248,16 @@ class Lot(models.Model):
     earned_at = models.DateTimeField(_("earned at"))
     available_at = models.DateTimeField(_("available at"), null=True, blank=True)
     expires_at = models.DateTimeField(_("expires at"), null=True, blank=True)
+    expiry_policy = models.ForeignKey(
+        ExpiryPolicy,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("sliding policy"),
+        db_index=False,
+    )
+    granted_expiry = models.DateTimeField(_("expiry when granted"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("lot")
@@ -255,6 +280,11 @@ class Lot(models.Model):
                 fields=["available_at"],
                 name="lot_pending_due",
                 condition=Q(remaining__gt=0, available_at__isnull=False),
+            ),
+            models.Index(
+                fields=["account", "expiry_policy"],
+                name="lot_sliding",
+                condition=Q(remaining__gt=0, expiry_policy__isnull=False),
             ),
         ]
 

@@ -27,6 +27,17 @@ def test_the_balance_says_what_expires_when(till: Till, aino: Member) -> None:
             {"points": 42, "expires_at": "2028-06-30T21:00:00Z"},
         ],
         "tier": {"code": "bronze", "name": "Bronze"},
+        "tier_progress": {
+            "basis": "points",
+            "amount": 142,
+            "next": {"code": "silver", "name": "Silver"},
+            "threshold": 1000,
+            "missing": 858,
+            "next_on": "2027-04-30",
+            "after_review": {"code": "bronze", "name": "Bronze"},
+            "lasts_until": None,
+            "falls_to": None,
+        },
     }
 
 
@@ -109,11 +120,14 @@ def _wallet() -> int:
 
 
 def test_the_tiers_and_their_terms(till: Till) -> None:
+    more = {"birthday_points": None, "benefits": []}
     assert till.get("tiers", language="fi").json() == {
         "results": [
-            {"code": "bronze", "name": "Pronssi", "rank": 0, "threshold": 0, "multiplier": "1.00"},
-            {"code": "silver", "name": "Hopea", "rank": 1, "threshold": 1000, "multiplier": "1.25"},
-            {"code": "gold", "name": "Kulta", "rank": 2, "threshold": 5000, "multiplier": "1.50"},
+            {"code": "bronze", "name": "Pronssi", "rank": 0, "threshold": 0, "multiplier": "1.00", **more},
+            {"code": "silver", "name": "Hopea", "rank": 1, "threshold": 1000, "multiplier": "1.25", **more},
+            {"code": "gold", "name": "Kulta", "rank": 2, "threshold": 5000, "multiplier": "1.50", **more},
         ],
         "window_days": 365,
+        "basis": "points",
+        "window": "rolling",
     }

@@ -26,7 +26,7 @@ VISITOR_PAGES = (
     "/offline/",
 )
 MEMBER_PAGES = (
-    *("/", "/activity/", "/card/", "/points/expiring/", "/messages/", "/invite/"),
+    *("/", "/activity/", "/card/", "/points/expiring/", "/messages/", "/invite/", "/offers/"),
     *("/profile/", "/profile/details/", "/profile/places/", "/profile/consents/", "/profile/security/"),
     *("/account/email/", "/account/password/change/", "/account/2fa/", "/account/2fa/webauthn/"),
     *("/account/sessions/", "/account/logout/", "/account/reauthenticate/", "/nothing/"),

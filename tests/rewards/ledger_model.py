@@ -1,6 +1,6 @@
 """A ledger in plain Python, written from the rules in the docs alone, for the real one to be compared with.
 
-One member, one wallet. Time is a whole number of days.
+One member a model, one wallet. Time is a whole number of days.
 """
 
 from dataclasses import dataclass, field
@@ -14,6 +14,7 @@ class Lot:
     pending: bool = False
     available: int | None = None
     expired: int = 0
+    earned: int = 0
 
 
 @dataclass(eq=False)
@@ -57,17 +58,19 @@ class Model:
         self.debt -= repaid
         return repaid
 
-    def grant(self, points: int, expires: int | None) -> list[Entry]:
+    def grant(self, points: int, expires: int | None, today: int = 0) -> list[Entry]:
         entries = []
         if repaid := self._repay(points):
             entries.append(Entry(True, repaid))
         if points - repaid:
-            lot = self._open(points - repaid, expires)
+            lot = self._open(points - repaid, expires, earned=today)
             entries.append(Entry(True, points - repaid, lots=[lot]))
         return entries
 
-    def grant_pending(self, points: int, expires: int | None, available: int | None) -> list[Entry]:
-        lot = self._open(points, expires, pending=True, available=available)
+    def grant_pending(
+        self, points: int, expires: int | None, available: int | None, today: int = 0
+    ) -> list[Entry]:
+        lot = self._open(points, expires, pending=True, available=available, earned=today)
         return [Entry(True, points, lots=[lot])]
 
     def mature(self, lots: list[Lot], entries: list[Entry]) -> None:
@@ -75,7 +78,7 @@ class Model:
             left = lot.remaining - self._repay(lot.remaining)
             lot.remaining = 0
             if left:
-                opened = self._open(left, lot.expires)
+                opened = self._open(left, lot.expires, earned=lot.earned)
                 for entry in entries:
                     if lot in entry.lots:
                         entry.lots.append(opened)
@@ -108,6 +111,21 @@ class Model:
                 points -= part
                 entry.taken[lot] = part
         return entry
+
+    def give(self, other: "Model", points: int, today: int) -> None:
+        """Hand points over: what expires first goes first, and lots of one expiry and day of earning become one."""
+        entry = self.spend(points, today)
+        owed = other.debt
+        groups: dict[tuple[int | None, int], int] = {}
+        for lot, part in entry.taken.items():
+            used = min(part, owed)
+            owed -= used
+            if part - used:
+                key = lot.expires, lot.earned
+                groups[key] = groups.get(key, 0) + part - used
+        other.debt = owed
+        for (expires, earned), part in groups.items():
+            other._open(part, expires, earned=earned)
 
     def undo(self, entry: Entry, points: int) -> None:
         entry.undone += points

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import os
+import uuid
 from typing import Any
 
 import pytest
@@ -18,9 +19,9 @@ from hypothesis.stateful import (
 )
 
 from members.enrolment import NewMember, enrol
-from rewards import ledger, tiers
+from rewards import gifts, ledger, tiers
 from rewards.ledger import Grant, InsufficientPoints, OverReversal, Why
-from rewards.models import Account, Lot, Wallet
+from rewards.models import Account, GiftTerms, Lot, Wallet
 from rewards.models.ledger import AccountKind
 from rewards.verification import verify
 from tests.rewards.ledger_model import Entry, Model, NotEnough
@@ -44,6 +45,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.atomic = transaction.atomic()
         self.atomic.__enter__()
         self.today = 0
+        GiftTerms.objects.update(minimum=1, per_day=None, per_month=None)
         self.wallet = Wallet.objects.get(is_default=True)
         self.members = [
             enrol(NewMember(first_name=name), source="portal", at=START) for name in ("Aino", "Eino")
@@ -83,13 +85,15 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(target=entries, member=who, points=points_, expires=days, qualifies=st.booleans())
     def grant(self, member: int, points: int, expires: int | None, qualifies: bool) -> Any:
-        entries = self.models[member].grant(points, self.after(expires))
+        entries = self.models[member].grant(points, self.after(expires), self.today)
         expires_at = None if expires is None else self.moment(self.today + expires)
         return self._post(member, entries, points=points, expires_at=expires_at, qualifies=qualifies)
 
     @rule(target=entries, member=who, points=points_, expires=days, available=days)
     def grant_pending(self, member: int, points: int, expires: int | None, available: int | None) -> Any:
-        entries = self.models[member].grant_pending(points, self.after(expires), self.after(available))
+        entries = self.models[member].grant_pending(
+            points, self.after(expires), self.after(available), self.today
+        )
         return self._post(
             member,
             entries,
@@ -120,6 +124,23 @@ class LedgerMachine(RuleBasedStateMachine):
         found = (member, ledger.spend(**order), entry)
         self.known.append(found)
         return found
+
+    @rule(giver=who, points=points_)
+    def give(self, giver: int, points: int) -> None:
+        order = {
+            "from_member_id": self.members[giver].pk,
+            "to_member_id": self.members[1 - giver].pk,
+            "points": points,
+            "token": uuid.uuid4(),
+            "at": self.now,
+        }
+        try:
+            self.models[giver].give(self.models[1 - giver], points, self.today)
+        except NotEnough:
+            with pytest.raises(InsufficientPoints):
+                gifts.give(**order)
+        else:
+            assert gifts.give(**order) is not None
 
     @rule(entry=entries, share=st.integers(1, 120))
     def undo(self, entry: tuple[int, int, Entry], share: int) -> None:

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+from decimal import Decimal
 
 import pytest
 import time_machine
@@ -14,10 +15,12 @@ from django.utils import translation
 
 from members.consents import set_consent
 from members.models import Member
-from rewards import ledger, queries
+from rewards import ledger, queries, terms
 from rewards.ledger import Grant, Why
-from rewards.models import Transfer, Wallet
+from rewards.models import EarningRule, OfferActivation, RefundPolicy, RuleRevision, Transfer, Wallet
 from rewards.models.ledger import AccountKind
+from rewards.refund_parts import Order
+from rewards.refunds import refund
 from tests.factories.portal import DAY, NOW, login_for, portal_member, purchases
 
 pytestmark = pytest.mark.django_db
@@ -309,3 +312,97 @@ def test_times_are_the_members(client: Client) -> None:
 
 def test_pages_are_not_kept_by_caches(portal: Client) -> None:
     assert "no-store" in portal.get("/")["Cache-Control"]
+
+
+# --- Refunds and explanations -----------------------------------------------------------------------------------------
+
+
+def test_every_activity_explains_itself(portal: Client, member: Member) -> None:
+    purchases(member, "42.50")
+    page = text_of(portal.get("/activity/"))
+
+    assert "Why these points Base points revision 1 42 points: 1 point for each full 1 EUR" in page
+    assert "No points, because the tier held then, Bronze, gives no extra." in page
+
+
+def test_a_refund_stands_beside_what_it_undoes(portal: Client, member: Member) -> None:
+    purchases(member, "42.50")
+    set_consent(
+        member_id=member.pk, purpose="purchase_lines", channel="any", granted=True, source="portal", at=NOW
+    )
+    activity = member.activities.get()
+    refund(activity_id=activity.pk, external_id="f-1", order=Order(amount=Decimal("2.50")), at=NOW)
+    refund(activity_id=activity.pk, external_id="f-2", order=Order(everything=True), at=NOW)
+    page = text_of(portal.get("/activity/"))
+
+    assert (
+        "Base points +42 Returned 2.50 € (21.11.2026) −2 Returned 40.00 € (21.11.2026): 1 × Kahvi −40" in page
+    )
+    assert "Undone" in page
+
+
+def test_a_held_refund_says_that_it_waits(portal: Client, member: Member) -> None:
+    RefundPolicy.objects.create(valid_from=NOW - 400 * DAY, spent="hold")
+    purchases(member, "42.50")
+    ledger.spend(
+        member_id=member.pk, wallet_id=wallet(), points=40, kind=Transfer.Kind.REDEEM, to_kind=AccountKind.REDEEMED,
+        why=Why(), at=NOW,
+    )  # fmt: skip
+    refund(activity_id=member.activities.get().pk, external_id="f-1", order=Order(everything=True), at=NOW)
+
+    assert "Returned 42.50 € (21.11.2026) – customer service decides about the points 0" in text_of(
+        portal.get("/activity/")
+    )
+
+
+# --- Personal offers --------------------------------------------------------------------------------------------------
+
+
+def offer(code: str = "autumn", **facts: object) -> None:
+    rule = EarningRule.objects.create(code=code, names={"en": code.capitalize()})
+    terms_of = {
+        "number": 1,
+        "valid_from": NOW - DAY,
+        "effect": "fixed",
+        "points": 50,
+        "needs_activation": True,
+    }
+    RuleRevision.objects.create(rule=rule, wallet_id=wallet(), **terms_of | facts)
+    terms.revised()
+
+
+def test_without_offers_the_page_says_what_to_expect(portal: Client) -> None:
+    assert "No offers just now" in text_of(portal.get("/offers/"))
+    assert "offer" not in text_of(portal.get("/")).lower()
+
+
+def test_an_offer_is_activated_in_the_portal(portal: Client, member: Member) -> None:
+    offer(valid_to=NOW + DAY, cap_per_member=100)
+    assert "An offer waits for you Activate it to get it: Autumn" in text_of(portal.get("/"))
+    assert "Autumn 50 points At most 100 points a month. until 22.11.2026 14:30 Activate" in text_of(
+        portal.get("/offers/")
+    )
+    done = portal.post("/offers/activate/", {"offer": "autumn"}, follow=True)
+
+    assert "Activated: Autumn. It counts from your next purchase on." in text_of(done)
+    assert "At most 100 points a month. 100 points are still to be had." in text_of(done)
+    assert OfferActivation.objects.get().member == member
+    assert "offer" not in text_of(portal.get("/")).lower()
+
+
+def test_an_offer_that_ended_is_not_activated(portal: Client) -> None:
+    offer(valid_to=NOW)
+    page = portal.post("/offers/activate/", {"offer": "autumn"}, follow=True)
+    assert "This offer has ended or is not for you." in text_of(page)
+    assert not OfferActivation.objects.exists()
+
+
+def test_looking_does_not_activate(portal: Client) -> None:
+    offer()
+    assert portal.get("/offers/activate/", {"offer": "autumn"}).status_code == 405
+    assert not OfferActivation.objects.exists()
+
+
+def test_offers_ask_for_the_log_in(client: Client) -> None:
+    assert client.get("/offers/").status_code == 302
+    assert client.post("/offers/activate/", {"offer": "autumn"}).status_code == 302
