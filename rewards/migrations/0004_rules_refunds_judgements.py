@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("loyalty", "0003_runs_and_events_notes"),
-        ("members", "0005_brands_zones_and_limits"),
+        ("members", "0006_brands_zones_and_limits"),
         ("rewards", "0003_adjust_permission"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

@@ -11,7 +11,7 @@ import loyalty.ids
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("members", "0005_brands_zones_and_limits"),
+        ("members", "0006_brands_zones_and_limits"),
         ("rewards", "0006_backtest"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("loyalty", "0004_offers_scope"),
-        ("members", "0006_tier_holds"),
+        ("members", "0007_tier_holds"),
     ]
 
     operations = [

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('members', '0005_brands_zones_and_limits'),
+        ('members', '0006_brands_zones_and_limits'),
         ('members', '0005_signup_referral_code'),
     ]
 
