@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('members', '0004_signup'),
+        ('members', '0005_signup_referral_code'),
     ]
 
     operations = [
