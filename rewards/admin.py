@@ -26,11 +26,16 @@ from members.search import search
 from rewards import (
     admin_adjust,
     admin_backtest,
+from rewards import (
+    admin_bulk,
+    admin_gifts,
     admin_moving_in,
     admin_refunds,
+    admin_requests,
     admin_rules,
     admin_terms,
     admin_tiers,
+)
     ledger,
     terms,
 )
@@ -39,7 +44,17 @@ from rewards.models.ledger import AccountKind
 from rewards.queries import TierProgress, balance_of, change_of, reason_text, tier_progress
 from rewards.wording import number
 
-__all__ = ["admin_backtest", "admin_moving_in", "admin_refunds", "admin_rules", "admin_terms", "admin_tiers"]
+__all__ = [
+    "admin_backtest",
+    "admin_bulk",
+    "admin_gifts",
+    "admin_moving_in",
+    "admin_refunds",
+    "admin_requests",
+    "admin_rules",
+    "admin_terms",
+    "admin_tiers",
+]
 
 Kind = Transfer.Kind
 _REASON = ("from_account", "to_account", "rule_revision__rule", "staff")
