@@ -29,7 +29,6 @@ from rewards import (
 from rewards import (
     admin_bulk,
     admin_gifts,
-    admin_moving_in,
     admin_refunds,
     admin_requests,
     admin_rules,
