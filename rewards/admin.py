@@ -26,15 +26,14 @@ from members.search import search
 from rewards import (
     admin_adjust,
     admin_backtest,
-from rewards import (
     admin_bulk,
     admin_gifts,
+    admin_moving_in,
     admin_refunds,
     admin_requests,
     admin_rules,
     admin_terms,
     admin_tiers,
-)
     ledger,
     terms,
 )
