@@ -40,6 +40,35 @@ def run_bulk_adjustment() -> None:
                 bulk_adjustments.work(batch_id=batch_id, at=clock.now(), run=run)
 
 
+@shared_task(name="rewards.mature_pending")
+def mature_pending() -> None:
+    """Make due pending points available; leaves a row only when there were some."""
+    if upkeep.has_pending_due(at=clock.now()):
+        _run("rewards.mature_pending", lambda at, run: upkeep.mature_pending(at=at, run=run))
+
+
+@shared_task(name="rewards.review_tiers")
+def review_tiers() -> None:
+    """Review every tier, once after each local midnight."""
+    name = "rewards.review_tiers"
+    _run(name, lambda at, run: upkeep.review_tiers(at=at, run=run), when=lambda at: daily.is_due(name, at=at))
+
+
+@shared_task(name="rewards.run_backtest")
+def run_backtest(backtest_id: int) -> None:
+    """Replay a past period against a draft of new terms; once, however often the message comes."""
+    backtest.run(backtest_id=backtest_id, now=clock.now)
+
+
+@shared_task(name="rewards.sweep_backtests")
+def sweep_backtests() -> None:
+    """Mark backtests whose process died, and send the message again for those that nobody began."""
+    at = clock.now()
+    backtest.mark_dead(at=at)
+    for backtest_id in backtest.waiting(since=at - dt.timedelta(minutes=1)):
+        run_backtest.delay(backtest_id)
+
+
 @shared_task(name="rewards.move_tiers")
 def move_tiers() -> None:
     """Look ahead for drafts of tier terms that nobody looked ahead for, and move members to tiers newly in force."""
