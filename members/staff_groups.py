@@ -50,7 +50,17 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "members.change_product",
         "campaigns.change_campaign",
     ),
-    "Finance": (*_EVERYBODY, "rewards.adjust_points", "rewards.add_refund", "rewards.change_refund"),
+    "Finance": (
+        *_EVERYBODY,
+        "rewards.adjust_points",
+        "rewards.decide_adjustments",
+        "rewards.view_adjustmentrequest",
+        "rewards.view_adjustmentsettings",
+        "rewards.add_refund",
+        "rewards.change_refund",
+        "rewards.view_gift",
+        "rewards.view_giftterms",
+    ),
 }
 
 

@@ -26,8 +26,10 @@ from members.search import search
 from rewards import (
     admin_adjust,
     admin_backtest,
-    admin_moving_in,
+    admin_bulk,
+    admin_gifts,
     admin_refunds,
+    admin_requests,
     admin_rules,
     admin_terms,
     admin_tiers,
@@ -39,7 +41,16 @@ from rewards.models.ledger import AccountKind
 from rewards.queries import REASONS, TierProgress, balance_of, change_of, reason_text, tier_progress
 from rewards.wording import number
 
-__all__ = ["admin_backtest", "admin_moving_in", "admin_refunds", "admin_rules", "admin_terms", "admin_tiers"]
+__all__ = [
+    "admin_backtest",
+    "admin_bulk",
+    "admin_gifts",
+    "admin_refunds",
+    "admin_requests",
+    "admin_rules",
+    "admin_terms",
+    "admin_tiers",
+]
 
 Kind = Transfer.Kind
 _REASON = ("from_account", "to_account", "rule_revision__rule", "staff")

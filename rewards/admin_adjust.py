@@ -17,8 +17,9 @@ from loyalty import clock
 from loyalty.form_page import form_page
 from members.admin_member_pages import head
 from members.models import Member
-from rewards.grants import adjust
+from rewards.adjustments import adjust_or_ask
 from rewards.ledger import InsufficientPoints
+from rewards.models import AdjustmentRequest
 from rewards.queries import Balance, balance_of
 from rewards.wording import number
 
@@ -114,7 +115,7 @@ def _post(
     if staff_id is None:
         raise PermissionDenied
     with transaction.atomic():
-        done = adjust(
+        done = adjust_or_ask(
             member_id=member.pk,
             points=data["points"],
             staff_id=staff_id,
@@ -123,8 +124,13 @@ def _post(
             occasion=f"adjustment:{data['token']}",
         )
         if done:
-            model_admin.log_change(request, member, f"Points adjusted by {data['points']:+d}: {data['note']}")  # type: ignore[arg-type]
-    if done:
+            verb = "asked for" if isinstance(done, AdjustmentRequest) else "adjusted by"
+            model_admin.log_change(request, member, f"Points {verb} {data['points']:+d}: {data['note']}")  # type: ignore[arg-type]
+    if isinstance(done, AdjustmentRequest):
+        messages.warning(
+            request, _("This is more than one person may do alone. It waits for a second person.")
+        )
+    elif done:
         points = abs(data["points"])
         text = (
             ngettext("%(points)s point was given.", "%(points)s points were given.", points)

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
     UnfoldAdminIntegerFieldWidget,
     UnfoldAdminSelectWidget,
+    UnfoldBooleanSwitchWidget,
 )
 
 from loyalty import clock
@@ -93,15 +94,30 @@ class ExpiryForm(DatedForm):
     months = forms.IntegerField(
         label=_("Months"),
         required=False,
-        min_value=1,
+        min_value=0,
         max_value=600,
         widget=UnfoldAdminIntegerFieldWidget(),
-        help_text=_("Empty: points never expire."),
+        help_text=_("0: the month or year they were earned in. Without months or days points never expire."),
+    )
+    days = forms.IntegerField(
+        label=_("or days"),
+        required=False,
+        min_value=1,
+        max_value=3660,
+        widget=UnfoldAdminIntegerFieldWidget(),
     )
     rounding = forms.ChoiceField(
         label=_("Rounding"), choices=ExpiryPolicy.Rounding.choices, widget=UnfoldAdminSelectWidget()
     )
-    field_order: ClassVar[list[str]] = ["wallet", "months", "rounding", "valid_from"]
+    sliding = forms.BooleanField(
+        label=_("Moved by activity"),
+        required=False,
+        widget=UnfoldBooleanSwitchWidget(),
+        help_text=_(
+            "Counted from the member's last activity: each one moves the expiry of all points granted so."
+        ),
+    )
+    field_order: ClassVar[list[str]] = ["wallet", "months", "days", "rounding", "sliding", "valid_from"]
 
 
 @admin.register(ExpiryPolicy)
@@ -112,7 +128,7 @@ class ExpiryPolicyAdmin(TermsAdmin):
     succeeded_within = ("wallet",)
     list_display = ("begins", "wallet", "after", "state")
     list_select_related = ("wallet",)
-    fields = ("wallet", "valid_from", "months", "rounding")
+    fields = ("wallet", "valid_from", "months", "days", "rounding", "sliding")
 
     @admin.display(description=_("points expire after"))
     def after(self, row: ExpiryPolicy) -> str:
@@ -120,11 +136,8 @@ class ExpiryPolicyAdmin(TermsAdmin):
 
     def new_form(self, request: HttpRequest) -> forms.Form:
         latest = ExpiryPolicy.objects.filter(wallet__is_default=True).order_by("-valid_from").first()
-        initial = (
-            {"wallet": latest.wallet_id, "months": latest.months, "rounding": latest.rounding}
-            if latest
-            else {}
-        )
+        names = ("wallet", "months", "days", "rounding", "sliding")
+        initial = {name: getattr(latest, name) for name in names} if latest else {}
         return ExpiryForm(request.POST or None, initial=initial)
 
     def revise(self, form: ExpiryForm, at: datetime) -> ExpiryPolicy:
@@ -132,7 +145,9 @@ class ExpiryPolicyAdmin(TermsAdmin):
         return revise_expiry(
             wallet_id=data["wallet"].pk,
             months=data["months"],
+            days=data["days"],
             rounding=data["rounding"],
+            sliding=data["sliding"],
             at=at,
             valid_from=data["valid_from"],
         )

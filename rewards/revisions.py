@@ -22,6 +22,7 @@ from rewards import terms
 from rewards.models import (
     EarningRule,
     ExpiryPolicy,
+    GiftTerms,
     RefundPolicy,
     RuleRevision,
     TierLevel,
@@ -183,7 +184,10 @@ def _rank(tier_ids: Sequence[int]) -> None:
     if all(tier.rank == rank for rank, tier in enumerate(ordered)):
         return
     beyond = max(tier.rank for tier in tiers) + 1
-    for start in (beyond, 0):  # ranks are unique at every moment: first all out of the way, then each to its place
+    for start in (
+        beyond,
+        0,
+    ):  # ranks are unique at every moment: first all out of the way, then each to its place
         for rank, tier in enumerate(ordered, start=start):
             tier.rank = rank
             tier.save(update_fields=["rank"])
@@ -232,6 +236,31 @@ def revise_refunds(*, spent: str, at: dt.datetime, valid_from: dt.datetime | Non
         Wallet.objects.select_for_update().get(is_default=True)  # one revision of the programme at a time
         latest = RefundPolicy.objects.aggregate(latest=Max("valid_from"))["latest"]
         return RefundPolicy.objects.create(valid_from=_start(valid_from, at=at, latest=latest), spent=spent)
+
+
+def revise_gifts(
+    *,
+    is_open: bool,
+    minimum: int,
+    per_day: int | None,
+    per_month: int | None,
+    at: dt.datetime,
+    valid_from: dt.datetime | None = None,
+) -> GiftTerms:
+    """Put new terms of gifts in force from ``valid_from`` on (default: now).
+
+    Raises RevisionRefused for a date in the past or before one that waits.
+    """
+    with transaction.atomic():
+        Wallet.objects.select_for_update().get(is_default=True)  # one revision of the programme at a time
+        latest = GiftTerms.objects.aggregate(latest=Max("valid_from"))["latest"]
+        return GiftTerms.objects.create(
+            valid_from=_start(valid_from, at=at, latest=latest),
+            is_open=is_open,
+            minimum=minimum,
+            per_day=per_day,
+            per_month=per_month,
+        )
 
 
 def _check_length(months: int | None, days: int | None, rounding: str, *, sliding: bool) -> None:

@@ -202,6 +202,11 @@ class RuleForm(DatedForm):
 def initial_of(latest: RuleRevision | None) -> dict[str, Any]:
     """What the form starts from: the rule's latest revision, or a new rule in the default wallet."""
     if latest is None:
-        return {"wallet": Wallet.objects.filter(is_default=True).first(), "amount": Decimal("1.00")}
-    names = [each.name for each in fields(RuleTerms) if each.name != "wallet_id"]
-    return {"wallet": latest.wallet_id, **{name: getattr(latest, name) for name in names}}
+        wallet_id = Wallet.objects.values_list("pk", flat=True).get(is_default=True)
+        start = RuleTerms(
+            wallet_id=wallet_id, effect="per_amount", amount=Decimal("1.00"), priority=DEFAULT_PRIORITY
+        )
+    else:
+        start = RuleTerms.of(latest)
+    values = {each.name: getattr(start, each.name) for each in fields(RuleTerms)}
+    return {"wallet": values.pop("wallet_id"), **values}

@@ -2,13 +2,15 @@
 
 from django.urls import path
 
-from rewards import views, views_tiers
+from rewards import views, views_gifts, views_tiers
 
 urlpatterns = [
     path("", views.home, name="home"),
     path("activity/", views.statement, name="statement"),
     path("activity/statement.csv", views.statement_csv, name="statement-csv"),
     path("points/expiring/", views.expiring, name="expiring"),
+    path("points/give/", views_gifts.give_points, name="give-points"),
+    path("points/give/preference/", views_gifts.gift_preference, name="gift-preference"),
     path("tiers/", views_tiers.tier_ladder, name="tiers"),
     path("offers/", views.personal_offers, name="offers"),
     path("offers/activate/", views.activate_offer, name="activate-offer"),

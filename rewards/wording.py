@@ -18,8 +18,13 @@ def levels_of(terms: TierTerms) -> str:
 
 
 def expiry_of(policy: ExpiryPolicy) -> str:
-    """“24 months, at the end of the month”."""
-    if policy.months is None:
+    """“24 months, at the end of the month; each activity begins it anew”."""
+    if policy.months is None and policy.days is None:
         return _("never")
-    months = ngettext("%(months)s month", "%(months)s months", policy.months) % {"months": policy.months}
-    return f"{months}, {policy.get_rounding_display()}"
+    if policy.days is not None:
+        length = ngettext("%(days)s day", "%(days)s days", policy.days) % {"days": policy.days}
+    else:
+        months = policy.months or 0
+        length = ngettext("%(months)s month", "%(months)s months", months) % {"months": months}
+    text = f"{length}, {policy.get_rounding_display()}"
+    return f"{text}; {_('each activity begins it anew')}" if policy.sliding else text
