@@ -18,6 +18,7 @@ GROUPS: list[tuple[Any, list[tuple[str, str, Any]]]] = [
             ("members.Member", "groups", None),
             ("members.Activity", "shopping_bag", None),
             ("referrals.Referral", "diversity_3", None),
+            ("rewards.MovingIn", "move_to_inbox", None),
         ],
     ),
     (

@@ -80,6 +80,7 @@ SCHEDULE = (
     Entry("rewards.expire_points", Every(3600), "Lets points expire."),
     Entry("rewards.announce_expiring", Every(3600), "Tells members ahead of time which points expire."),
     Entry("rewards.run_bulk_adjustment", Every(15), "Works off files of adjustments that staff started."),
+    Entry("rewards.run_moving_in", Every(15), "Checks and takes in files from other loyalty systems."),
     Entry("rewards.review_tiers", Every(900), "Reviews every member's tier, once after each midnight."),
     Entry("rewards.sweep_backtests", Every(60), "Starts backtests that wait, marks those that died."),
     Entry("rewards.move_tiers", Every(60), "Looks ahead for drafts of tier terms; moves members to new tiers."),

@@ -100,7 +100,7 @@ _BY_FIELD = {
         JOIN members_member AS member ON member.id = card.member_id AND member.status = 'active'
         WHERE card.number = ANY(%s)
         UNION ALL SELECT card_number, id {_ACTIVE} card_number = ANY(%s)
-    """,
+    """,  # noqa: S608
     "email": f"SELECT lower(email), id {_ACTIVE} lower(email) = ANY(%s) AND NOT (email = '')",
     "external_id": """
         SELECT named.external_id, member.id FROM members_externalid AS named
@@ -111,7 +111,7 @@ _BY_FIELD = {
 
 
 def _by_value(field: str, values: list[str], partner: Partner) -> list[tuple[str, int]]:
-    second: list[Any] = {"external_id": [partner.pk], "card_number": [values]}.get(field, [])
+    second: dict[str, list[Any]] = {"external_id": [partner.pk], "card_number": [values]}
     with connection.cursor() as cursor:
-        cursor.execute(_BY_FIELD[field], [values, *second])
+        cursor.execute(_BY_FIELD[field], [values, *second.get(field, [])])
         return list(cursor.fetchall())

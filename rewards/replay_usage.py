@@ -22,17 +22,15 @@ class ReplayUsage(Usage):
         self, terms: Terms, known: Terms, period: "Period", *, members: Sequence[int], last_id: int
     ) -> None:
         self.zone = terms.time_zone
-        self.revisions: dict[int, list[int]] = defaultdict(list)
-        for rule in known.all_rules:
-            self.revisions[rule.rule_id].append(rule.revision_id)
+        self.revisions = known.revision_ids
         self._given: dict[tuple[int, int], list[tuple[dt.datetime, int]]] = defaultdict(list)
         self._budgets: dict[int, int] = {}
         self._activated: dict[tuple[int, int], dt.datetime] = {}
         self._kinds: dict[tuple[int, str], list[dt.datetime]] = defaultdict(list)
         self.spent: dict[int, int] = defaultdict(int)
         self._limits = daily_limits()
-        asking = {rule.rule_id for rule in terms.rules if rule.asks_for_usage}
-        self.revision_ids = [id_ for rule_id in asking for id_ in self.revisions[rule_id]]
+        self.limited = terms.limited_rule_ids
+        self.revision_ids = [id_ for rule_id in self.limited for id_ in known.revision_ids.get(rule_id, ())]
         if members:
             self._read_offers([rule for rule in terms.rules if rule.needs_activation], members)
             self._read_other_spending(terms, period, last_id)
@@ -48,7 +46,7 @@ class ReplayUsage(Usage):
 
     def taken_back(self, member_id: int, rule: Rule, at: dt.datetime, points: int) -> None:
         """Points that the replay gave come back: caps and budget are free again by so much."""
-        if rule.asks_for_usage:
+        if rule.rule_id in self.limited:
             self._take(self._given[member_id, rule.rule_id], at, points)
         if rule.budget is not None:
             self.spent[rule.rule_id] -= points
@@ -67,7 +65,7 @@ class ReplayUsage(Usage):
             id_: rule.rule_id
             for rule in terms.rules
             if rule.budget is not None
-            for id_ in self.revisions[rule.rule_id]
+            for id_ in self.revisions.get(rule.rule_id, ())
         }
         if not rule_of:
             return

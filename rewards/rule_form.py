@@ -108,7 +108,7 @@ class RuleForm(DatedForm):
         help_text=_("Only purchase lines that match count. None: the whole purchase."),
     )
     conditions = ConditionField(
-        label=_("When and for whom"), subject="activity", always=_("For every activity."), required=False
+        label=_("Conditions"), subject="activity", always=_("For every activity."), required=False
     )
     needs_activation = _switch(
         _("Personal offer"), _("Counts only for members who have activated it in the portal.")

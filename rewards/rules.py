@@ -95,7 +95,7 @@ class Case:
     @cached_property
     def facts(self) -> Mapping[str, Any]:
         """The activity as the conditions see it; names are those registered in ``members.condition_fields``."""
-        facts = facts_of(self.activity, tier_code=self.level.code) | self.more
+        facts = {**facts_of(self.activity, tier_code=self.level.code), **self.more}
         ladder = self.more.get("ladder", ())
         if self.level.code in ladder:
             facts["tier_reached"] = ladder[: ladder.index(self.level.code) + 1]

@@ -11,6 +11,7 @@ from loyalty.runs import daily, record
 from loyalty.runs.exclusive import exclusively
 from loyalty.runs.record import RunRecorder
 from rewards import backtest, bulk_adjustments, expiry_notices, tier_drafts, upkeep
+from rewards.moving_in import requests as moves
 
 
 @shared_task(name="rewards.expire_points")
@@ -38,6 +39,14 @@ def run_bulk_adjustment() -> None:
                 return
             with record.run(name, at=clock.now()) as run:
                 bulk_adjustments.work(batch_id=batch_id, at=clock.now(), run=run)
+
+
+@shared_task(name="rewards.run_moving_in")
+def run_moving_in() -> None:
+    """Check or take in the files of moves from other systems, one after the other; goes on where a worker died."""
+    while (moving_in_id := moves.next_due()) is not None:
+        if not moves.work(moving_in_id=moving_in_id, at=clock.now()):
+            return
 
 
 @shared_task(name="rewards.mature_pending")

@@ -78,8 +78,8 @@ class Usage(Allowances):
         self._kinds: dict[tuple[int, str], list[dt.datetime]] = defaultdict(list)
         self.spent: dict[int, int] = defaultdict(int)
         members = sorted({item.member_id for item in activities})
-        found = {id(rules): rules for item in activities if (rules := terms.rules_at(item.occurred_at))}
-        rules = {rule for each in found.values() for rule in each}
+        in_force = {id(found): found for item in activities if (found := terms.rules_at(item.occurred_at))}
+        rules = {rule for found in in_force.values() for rule in found}
         self._read_given([rule for rule in rules if rule.asks_for_usage], members)
         self._read_budgets(_with_budget(terms, activities, more, rules), lock=lock)
         self._read_offers([rule for rule in rules if rule.needs_activation], members)

@@ -44,7 +44,7 @@ class GiftForm(forms.Form):
     token = forms.UUIDField(widget=forms.HiddenInput)
 
 
-class PreferenceForm(forms.ModelForm):
+class PreferenceForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = GiftPreference
         fields = ("by_card", "by_email")

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Generic, TypeVar
+from typing import IO, Any, Generic, TypeVar, cast
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
@@ -184,7 +184,7 @@ def _opened(path: Path) -> IO[Any]:
             start = raw.read(3)
         if start.startswith((b"\xff\xfe", b"\xfe\xff")):
             raise FileRefused(_("%(file)s is UTF-16: save it as CSV in UTF-8.") % {"file": path.name})
-        return gzip.open(path, "rb") if start.startswith(b"\x1f\x8b") else path.open("rb")
+        return cast(IO[Any], gzip.open(path, "rb")) if start.startswith(b"\x1f\x8b") else path.open("rb")
     except OSError as error:
         raise FileRefused(
             _("%(file)s cannot be opened: %(why)s.") % {"file": path.name, "why": error.strerror or error}

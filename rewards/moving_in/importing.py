@@ -4,7 +4,6 @@ Called by ``manage.py import_members`` and by the worker for moves asked for in 
 recognised, so a move that was interrupted is finished by running it again.
 """
 
-import csv
 import datetime as dt
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
@@ -24,10 +23,11 @@ from loyalty.runs.exclusive import exclusively
 from members.enrolment import DuplicateMember
 from rewards import ledger, terms
 from rewards.models import Wallet
-from rewards.moving_in.files import FileRefused, Frame, Refused, Sources
+from rewards.moving_in.files import Frame, Refused, Sources
 from rewards.moving_in.opening import Move, Opened, open_batch
 from rewards.moving_in.parity import HEADER, Parity, Seen, look_up
 from rewards.moving_in.staging import Staged, Staging
+from rewards.purchases_file import FileRefused
 
 RUN_NAME = "rewards.import_members"
 BATCH = 500
@@ -144,7 +144,11 @@ class MembersImport:
             try:
                 return self._open_at_once(good)
             except DuplicateMember as clash:
-                taken = [each for each in good if clash.field == "email" and each.member.email == clash.member.email]
+                taken = [
+                    each
+                    for each in good
+                    if clash.field == "email" and each.member.email == clash.member.email
+                ]
                 if not taken:
                     raise
                 staging.hold_back_email(clash.member.email)
@@ -185,7 +189,9 @@ class MembersImport:
         """Write the refused rows, and give the report."""
         parity = self.parity
         with closing(_created(self.results.refused)) as stream:
-            stream.writelines(csv_lines(("file", "line", "member_id", "reason", "row"), _noted(staging, parity)))
+            stream.writelines(
+                csv_lines(("file", "line", "member_id", "reason", "row"), _noted(staging, parity))
+            )
         if not parity.refused_rows:
             self.results.refused.unlink()
         parity.shared_phones = staging.shared_phones()

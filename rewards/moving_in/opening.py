@@ -81,7 +81,9 @@ def open_batch(batch: Sequence[Staged], move_in: Move) -> Opened:
     }
     touched, given = _grant(batch, ids, known, calendars, move_in)
     touched |= {ids[name] for name in ids if name not in before}
-    held = _settle_tiers([each for each in batch if ids[each.member.member_id] in touched], ids, known, move_in)
+    held = _settle_tiers(
+        [each for each in batch if ids[each.member.member_id] in touched], ids, known, move_in
+    )
     return Opened(members=ids, created=len(ids) - len(before), lots_given=given, holds=held)
 
 
@@ -165,10 +167,14 @@ def _tier_points_of(
     if each.tier is not None and each.tier.qualifying:
         span = look(rules, move_in.at, calendar, open_end=True).spans[-1]
         since = max(span.since, move_in.at - rules.window) if _rolls(rules) else span.since
-        rest = each.tier.qualifying - sum(points for earned_at, points, _what in counting if earned_at > since)
+        rest = each.tier.qualifying - sum(
+            points for earned_at, points, _what in counting if earned_at > since
+        )
         if rest > 0:
             day = _day_of_rest(each, rules, since=since, at=move_in.at)
-            counting.append((day, rest, occasion("moving-in-rest", move_in.partner, each.member.member_id, "")))
+            counting.append(
+                (day, rest, occasion("moving-in-rest", move_in.partner, each.member.member_id, ""))
+            )
     if not counting:
         return []
     wallet_id = status_wallet()
@@ -295,4 +301,3 @@ def _hold(
         if member_id not in held_before
     )
     return len(made)
-

@@ -77,9 +77,10 @@ def look_up(batch: Sequence[Staged], partner: Partner, at: dt.datetime) -> Seen:
     given: dict[str, int] = defaultdict(int)
     for what, points in Transfer.objects.filter(occasion__in=occasions).values_list("occasion", "points"):
         given[str(what)] += points
-    expiries = dict(
-        Lot.objects.filter(transfer__occasion__in=occasions).values_list("transfer__occasion", "expires_at")
-    )
+    lots = Lot.objects.filter(transfer__occasion__in=occasions)
+    expiries = {
+        str(what): expires_at for what, expires_at in lots.values_list("transfer__occasion", "expires_at")
+    }
     known = terms.current()
     judged = tiers.judge(sorted(ids.values()), known.tiers_at(at), known, at=at) if ids else []
     amounts = {each.state.member_id: each.amount for each in judged}
@@ -264,9 +265,7 @@ class Parity:
             "partner": self.partner.slug,
             "at": self.at.isoformat(),
             "exact": not self.differing and not self.refused_rows,
-            "members": {
-                name: self.members[name] for name in ("in_file", "in", "new", "known", "refused")
-            },
+            "members": {name: self.members[name] for name in ("in_file", "in", "new", "known", "refused")},
             "lots": {
                 name: self.lots[name] for name in ("in_file", "in_ledger", "given_now", "expired", "refused")
             },
@@ -313,20 +312,23 @@ def text(report: Mapping[str, Any]) -> str:
     members, lots = report["members"], report["lots"]
     lines += [
         headline(report),
-        _("Members: %(in_file)s in the file, %(new)s new, %(known)s known already, %(refused)s refused.") % members,
-        _("Lots: %(in_file)s to bring along, %(in_ledger)s in the ledger, %(expired)s expired before, %(refused)s refused.")
+        _("Members: %(in_file)s in the file, %(new)s new, %(known)s known already, %(refused)s refused.")
+        % members,
+        _(
+            "Lots: %(in_file)s to bring along, %(in_ledger)s in the ledger, %(expired)s expired before, "
+            "%(refused)s refused."
+        )
         % lots,
     ]
     for wallet, sums in report["points"].items():
         values = {name: number(value) for name, value in sums.items()}
         lines.append(
-            _("%(wallet)s: %(in_file)s points in the file, of which %(expired)s expired and %(refused)s refused; %(in_ledger)s in the ledger.")
+            _("%(wallet)s: %(in_file)s points in the file, of which %(expired)s expired and %(refused)s refused; "
+                "%(in_ledger)s in the ledger.")
             % {"wallet": wallet, **values}
         )  # fmt: skip
     for code, counts in report["tiers"].items():
-        lines.append(
-            _("Tier %(code)s: %(in_file)s in the file, %(here)s here.") % {"code": code, **counts}
-        )
+        lines.append(_("Tier %(code)s: %(in_file)s in the file, %(here)s here.") % {"code": code, **counts})
     if report["tiers_held_by_hand"]:
         lines.append(
             _("%(count)s tiers are held by hand, because the points alone give less.")

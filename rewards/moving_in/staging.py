@@ -53,6 +53,59 @@ CREATE INDEX ON moving_lot (member_id); CREATE INDEX ON moving_tier (member_id);
 ANALYZE moving_member; ANALYZE moving_card; ANALYZE moving_lot; ANALYZE moving_tier;
 """
 
+# What is wrong among the rows: line, member id and a detail for the reason, each.
+_KNOWN = """
+SELECT m.line, m.member_id, '' FROM moving_member m
+LEFT JOIN members_externalid known ON known.partner_id = %(partner)s AND known.external_id = m.member_id
+"""
+_MEMBER_TWICE = """
+SELECT m.line, m.member_id, min(o.line)::text FROM moving_member m
+JOIN moving_member o ON o.member_id = m.member_id AND o.line <> m.line GROUP BY m.line, m.member_id
+"""
+_EMAIL_TWICE = """
+SELECT m.line, m.member_id, first.line::text FROM moving_member m JOIN (
+    SELECT email, min(line) AS line FROM moving_member WHERE email <> '' GROUP BY email HAVING count(*) > 1
+) first ON first.email = m.email AND first.line < m.line
+"""
+_EMAIL_TAKEN = f"""{_KNOWN}
+JOIN members_member taken ON lower(taken.email) = m.email AND NOT (taken.email = '')
+WHERE m.email <> '' AND known.member_id IS DISTINCT FROM taken.id
+"""
+_GONE = f"{_KNOWN} JOIN members_member gone ON gone.id = known.member_id WHERE gone.status <> 'active'"
+_CARD_TWICE = """
+SELECT c.line, c.member_id, c.number || ' / ' || min(o.line) FROM moving_card c
+JOIN moving_card o ON o.number = c.number AND o.line < c.line GROUP BY c.line, c.member_id, c.number
+"""
+_CARD_TAKEN = """
+SELECT c.line, c.member_id, c.number FROM moving_card c
+LEFT JOIN members_externalid known ON known.partner_id = %(partner)s AND known.external_id = c.member_id
+LEFT JOIN members_formercard former ON former.number = c.number
+LEFT JOIN members_member own ON own.card_number = c.number
+WHERE coalesce(own.id, former.member_id) IS NOT NULL
+  AND coalesce(own.id, former.member_id) IS DISTINCT FROM known.member_id
+"""
+_LOT_TWICE = """
+SELECT l.line, l.member_id, min(o.line)::text FROM moving_lot l
+JOIN moving_lot o ON o.member_id = l.member_id AND o.ref = l.ref AND o.line < l.line GROUP BY l.line, l.member_id
+"""
+_TIER_TWICE = """
+SELECT t.line, t.member_id, min(o.line)::text FROM moving_tier t
+JOIN moving_tier o ON o.member_id = t.member_id AND o.line < t.line GROUP BY t.line, t.member_id
+"""
+_NOBODYS = {
+    LOTS: """SELECT x.line, x.member_id, '' FROM moving_lot x
+        LEFT JOIN moving_member m ON m.member_id = x.member_id WHERE m.line IS NULL""",
+    TIERS: """SELECT x.line, x.member_id, '' FROM moving_tier x
+        LEFT JOIN moving_member m ON m.member_id = x.member_id WHERE m.line IS NULL""",
+}
+_SHARED_PHONES = """
+SELECT count(*) FROM moving_member m WHERE m.phone <> '' AND NOT m.refused AND (
+    m.phone IN (SELECT phone FROM moving_member GROUP BY phone HAVING count(*) > 1)
+    OR EXISTS (SELECT 1 FROM members_member o
+               LEFT JOIN members_externalid k ON k.member_id = o.id AND k.partner_id = %s
+               WHERE o.phone = m.phone AND NOT (o.phone = '') AND k.external_id IS DISTINCT FROM m.member_id))
+"""
+
 T = TypeVar("T")
 
 
@@ -68,7 +121,7 @@ class Staged:
 
 
 def occasion(kind: str, partner: Partner, member_id: str, ref: str) -> str:
-    """What makes an opening transfer happen once: “moving-in:shop:c-17:lot-3”, its end digested where it is too long."""
+    """What makes an opening transfer happen once: “moving-in:shop:c-17:lot-3”, digested where that is too long."""
     text = ":".join((kind, partner.slug, _escaped(member_id), ref))
     if len(text) <= OCCASION_LIMIT:
         return text
@@ -144,7 +197,8 @@ class Staging:
 
     def _put_lots(self, rows: list[Numbered[LotRow]]) -> None:
         _insert(
-            "moving_lot (line, member_id, ref, occasion, wallet_id, points, qualifying, earned_at, expires_at, available_at)",
+            "moving_lot (line, member_id, ref, occasion, wallet_id, points, qualifying, earned_at, expires_at, "
+            "available_at)",
             "int[], text[], text[], text[], bigint[], bigint[], bigint[], timestamptz[], timestamptz[], timestamptz[]",
             [
                 (
@@ -192,19 +246,19 @@ class Staging:
 
     # --- Checking -----------------------------------------------------------------------------------------------------
 
-    def _checks(self) -> Iterator[tuple[str, str, Callable[[str], str]]]:
-        """Each check: the file, a query for (line, member id, detail) of what is wrong, and the reason from the detail."""
+    @staticmethod
+    def _checks() -> Iterator[tuple[str, str, Callable[[str], str]]]:
+        """Each check: the file, a query for what is wrong, and the reason from the detail that it gives."""
         yield (
             MEMBERS,
-            "SELECT m.line, m.member_id, min(o.line)::text FROM moving_member m JOIN moving_member o "
-            "ON o.member_id = m.member_id AND o.line <> m.line GROUP BY m.line, m.member_id",
-            lambda line: _("member_id stands on line %(line)s too: one row for each member.") % {"line": line},
+            _MEMBER_TWICE,
+            lambda line: (
+                _("member_id stands on line %(line)s too: one row for each member.") % {"line": line}
+            ),
         )
         yield (
             MEMBERS,
-            "SELECT m.line, m.member_id, first.line::text FROM moving_member m "
-            "JOIN (SELECT email, min(line) AS line FROM moving_member WHERE email <> '' GROUP BY email "
-            "HAVING count(*) > 1) first ON first.email = m.email AND first.line < m.line",
+            _EMAIL_TWICE,
             lambda line: (
                 _("The e-mail address stands on line %(line)s already: one person twice? Merge them first.")
                 % {"line": line}
@@ -212,10 +266,7 @@ class Staging:
         )
         yield (
             MEMBERS,
-            self._with_known(
-                "JOIN members_member taken ON lower(taken.email) = m.email AND NOT (taken.email = '') "
-                "WHERE m.email <> '' AND known.member_id IS DISTINCT FROM taken.id"
-            ),
+            _EMAIL_TAKEN,
             lambda _detail: _(
                 "Another member has this e-mail address already: give that member this member_id, or leave out the "
                 "address."
@@ -223,35 +274,12 @@ class Staging:
         )
         yield (
             MEMBERS,
-            self._with_known("JOIN members_member gone ON gone.id = known.member_id WHERE gone.status <> 'active'"),
+            _GONE,
             lambda _detail: _("This member has left the programme here: leave the row out."),
         )
-        yield from self._card_checks()
-        yield (
-            LOTS,
-            "SELECT l.line, l.member_id, min(o.line)::text FROM moving_lot l JOIN moving_lot o "
-            "ON o.member_id = l.member_id AND o.ref = l.ref AND o.line < l.line GROUP BY l.line, l.member_id",
-            lambda line: _("The same lot stands on line %(line)s: give each a lot_id of its own.") % {"line": line},
-        )
-        yield (
-            TIERS,
-            "SELECT t.line, t.member_id, min(o.line)::text FROM moving_tier t JOIN moving_tier o "
-            "ON o.member_id = t.member_id AND o.line < t.line GROUP BY t.line, t.member_id",
-            lambda line: _("The member's tier stands on line %(line)s already.") % {"line": line},
-        )
-        for file, table in ((LOTS, "moving_lot"), (TIERS, "moving_tier")):
-            yield (
-                file,
-                f"SELECT x.line, x.member_id, '' FROM {table} x LEFT JOIN moving_member m "  # noqa: S608
-                "ON m.member_id = x.member_id WHERE m.line IS NULL",
-                lambda _detail: _("member_id is not among the members that can be taken."),
-            )
-
-    def _card_checks(self) -> Iterator[tuple[str, str, Callable[[str], str]]]:
         yield (
             MEMBERS,
-            "SELECT c.line, c.member_id, c.number || ' / ' || min(o.line) FROM moving_card c JOIN moving_card o "
-            "ON o.number = c.number AND o.line < c.line GROUP BY c.line, c.member_id, c.number",
+            _CARD_TWICE,
             lambda detail: (
                 _("Card %(card)s stands on line %(line)s already: a card belongs to one member.")
                 % dict(zip(("card", "line"), detail.split(" / "), strict=True))
@@ -259,21 +287,27 @@ class Staging:
         )
         yield (
             MEMBERS,
-            "SELECT c.line, c.member_id, c.number FROM moving_card c "
-            "LEFT JOIN members_externalid known ON known.partner_id = %(partner)s AND known.external_id = c.member_id "
-            "LEFT JOIN members_formercard former ON former.number = c.number "
-            "LEFT JOIN members_member own ON own.card_number = c.number "
-            "WHERE coalesce(own.id, former.member_id) IS NOT NULL "
-            "AND coalesce(own.id, former.member_id) IS DISTINCT FROM known.member_id",
+            _CARD_TAKEN,
             lambda card: _("Card %(card)s belongs to another member already.") % {"card": card},
         )
-
-    @staticmethod
-    def _with_known(condition: str) -> str:
-        return (
-            "SELECT m.line, m.member_id, '' FROM moving_member m LEFT JOIN members_externalid known "  # noqa: S608
-            f"ON known.partner_id = %(partner)s AND known.external_id = m.member_id {condition}"
+        yield (
+            LOTS,
+            _LOT_TWICE,
+            lambda line: (
+                _("The same lot stands on line %(line)s: give each a lot_id of its own.") % {"line": line}
+            ),
         )
+        yield (
+            TIERS,
+            _TIER_TWICE,
+            lambda line: _("The member's tier stands on line %(line)s already.") % {"line": line},
+        )
+        for file in (LOTS, TIERS):
+            yield (
+                file,
+                _NOBODYS[file],
+                lambda _detail: _("member_id is not among the members that can be taken."),
+            )
 
     def _check(self, file: str, sql: str, explain: Callable[[str], str]) -> None:
         with connection.cursor() as cursor:
@@ -291,8 +325,8 @@ class Staging:
             )
             cursor.execute(
                 "SELECT m.line, m.member_id, r.file, r.line FROM moving_member m JOIN LATERAL "
-                "(SELECT file, line FROM moving_refusal r WHERE r.member_id = m.member_id ORDER BY file, line LIMIT 1) r "
-                "ON true WHERE m.refused AND NOT EXISTS "
+                "(SELECT file, line FROM moving_refusal r WHERE r.member_id = m.member_id ORDER BY file, line LIMIT 1) "
+                "r ON true WHERE m.refused AND NOT EXISTS "
                 "(SELECT 1 FROM moving_refusal o WHERE o.file = 'members' AND o.line = m.line)"
             )
             found = cursor.fetchall()
@@ -366,15 +400,7 @@ class Staging:
 
     def shared_phones(self) -> int:
         """How many members of the files have a phone number that another of them, or another member here, has."""
-        return int(
-            _rows(
-                "SELECT count(*) FROM moving_member m WHERE m.phone <> '' AND NOT m.refused AND (EXISTS (SELECT 1 FROM "
-                "(SELECT phone FROM moving_member GROUP BY phone HAVING count(*) > 1) p WHERE p.phone = m.phone) OR "
-                "EXISTS (SELECT 1 FROM members_member o LEFT JOIN members_externalid k ON k.member_id = o.id "
-                "AND k.partner_id = %s WHERE o.phone = m.phone AND k.external_id IS DISTINCT FROM m.member_id))",
-                [self.partner.pk],
-            )[0][0]
-        )
+        return int(_rows(_SHARED_PHONES, [self.partner.pk])[0][0])
 
     def points_left_out(self) -> dict[int, tuple[int, int]]:
         """Lots and points, by wallet, that belong to refused or unknown members."""

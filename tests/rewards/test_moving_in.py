@@ -124,7 +124,9 @@ def test_lots_keep_their_days(tmp_path: Path, shop: Partner) -> None:
     run(files(tmp_path))
     first, endless = Lot.objects.filter(member=who("c-1"), account__wallet__is_default=True).order_by("id")
     assert first.earned_at == dt.datetime(2026, 1, 9, 22, tzinfo=dt.UTC)
-    assert first.expires_at == dt.datetime(2027, 12, 31, 22, tzinfo=dt.UTC)  # good on the last day, in Helsinki
+    assert first.expires_at == dt.datetime(
+        2027, 12, 31, 22, tzinfo=dt.UTC
+    )  # good on the last day, in Helsinki
     assert endless.expires_at is None
     assert {first.transfer.occasion, endless.transfer.occasion} == {
         "moving-in:shop:c-1:l1",
@@ -149,10 +151,8 @@ def test_tier_points_cannot_be_spent_and_leave_the_window_in_time(tmp_path: Path
     aino, bo = who("c-1"), who("c-2")
     status = Wallet.objects.get(code="opening-status")
     assert not status.is_default
-    assert dict(Account.objects.filter(wallet=status, kind="available", balance__gt=0).values_list("member", "balance")) == {
-        aino.pk: 1020,
-        bo.pk: 5200,
-    }  # fmt: skip
+    kept_there = Account.objects.filter(wallet=status, kind="available", balance__gt=0)
+    assert dict(kept_there.values_list("member", "balance")) == {aino.pk: 1020, bo.pk: 5200}
     kept = dt.datetime(2026, 12, 31, 12, tzinfo=dt.UTC)
     tiers.review_members([bo.pk], at=kept)
     assert who("c-2").tier.code == "gold"  # as promised, to the last day
@@ -238,7 +238,8 @@ def test_a_bad_row_holds_its_member_back_whole(tmp_path: Path, shop: Partner) ->
         ("members", "c-9,,,,,,,2027-01-01,,", "joined_on lies in the future."),
         ("members", "c-9,,,,,,de,,,", "language de is not offered: use one of en, fi, sv, or leave it empty."),
         ("members", "c-9,,,", "The row has 4 columns instead of 10: quote a text that holds the separator."),
-        ("lots", "c-3,l,10,2026-01-01,,,", "expires_on is empty: write the last day on which the points are good, or never."),
+        ("lots", "c-3,l,10,2026-01-01,,,",
+         "expires_on is empty: write the last day on which the points are good, or never."),
         ("lots", "c-3,l,-5,2026-01-01,never,,", "points is negative (-5): settle what the member owes before moving."),
         ("lots", "c-3,l,0,2026-01-01,never,,", "The lot has no points: leave the row out."),
         ("lots", "c-3,l,9,2026-01-01,2025-01-01,,", "The points expire before they were earned."),
@@ -263,7 +264,9 @@ def test_bad_rows_say_why(tmp_path: Path, shop: Partner, file: str, row: str, re
         ("member_id,email,email\n", "a column twice"),
     ],
 )
-def test_a_file_with_other_columns_is_refused_whole(tmp_path: Path, shop: Partner, text: str, said: str) -> None:
+def test_a_file_with_other_columns_is_refused_whole(
+    tmp_path: Path, shop: Partner, text: str, said: str
+) -> None:
     before = rows_written()
     answer = run(files(tmp_path, members=text))
     assert (answer["exit"], said in answer["said"]) == (2, True)
@@ -329,7 +332,10 @@ def test_those_who_left_do_not_come_back(tmp_path: Path, shop: Partner) -> None:
     gone = member(partner=shop, external_id="c-2")
     Member.objects.filter(pk=gone.pk).update(status=Member.Status.CLOSED)
     report = run(files(tmp_path))
-    assert report["reasons"][0] == "members.csv line 3: This member has left the programme here: leave the row out."
+    assert (
+        report["reasons"][0]
+        == "members.csv line 3: This member has left the programme here: leave the row out."
+    )
     assert not Transfer.objects.filter(member=gone).exists()
 
 
@@ -340,7 +346,9 @@ def test_import_of_69_000_customers_breaks_no_manual_points(tmp_path: Path, shop
     """open-loyalty 129, at a smaller scale: after the import, points by hand and redemption work as ever."""
     count = 1_200
     members = "member_id,email\n" + "".join(f"c-{n},c{n}@example.com\n" for n in range(count))
-    lots = "member_id,points,earned_on,expires_on\n" + "".join(f"c-{n},{n + 1},2026-01-01,never\n" for n in range(count))
+    lots = "member_id,points,earned_on,expires_on\n" + "".join(
+        f"c-{n},{n + 1},2026-01-01,never\n" for n in range(count)
+    )
     with CaptureQueriesContext(connection) as queries:
         report = run(files(tmp_path, members, lots, "member_id,tier\n"))
     assert (report["exact"], report["points"]["points"]["in_ledger"]) == (True, count * (count + 1) // 2)
@@ -379,7 +387,13 @@ def test_opening_balances_when_moving_from_another_system(tmp_path: Path, shop: 
     source = files(tmp_path)
     assert run(source)["exact"]
     assert [
-        (row["member_id"], row["points_in_file"], row["points_in_ledger"], row["balance_now"], row["tier_in_ledger"])
+        (
+            row["member_id"],
+            row["points_in_file"],
+            row["points_in_ledger"],
+            row["balance_now"],
+            row["tier_in_ledger"],
+        )
         for row in table(source / "moving-in.parity.csv")
     ] == [
         ("c-1", "420", "420", "420", "silver"),
@@ -401,7 +415,9 @@ def test_a_tier_that_points_do_not_give_is_reported(tmp_path: Path, shop: Partne
 
 def test_or_held_by_hand_in_the_name_of_staff(tmp_path: Path, shop: Partner) -> None:
     clerk = staff()
-    report = run(files(tmp_path, tiers="member_id,tier,held_until\nc-3,gold,2026-09-30\n"), "--staff", clerk.email)
+    report = run(
+        files(tmp_path, tiers="member_id,tier,held_until\nc-3,gold,2026-09-30\n"), "--staff", clerk.email
+    )
     assert (report["exact"], report["tiers_held_by_hand"]) == (True, 1)
     hold = TierHold.objects.get()
     assert (hold.member, hold.kind, hold.staff) == (who("c-3"), TierHold.Kind.FLOOR, clerk)
@@ -413,14 +429,22 @@ def test_or_held_by_hand_in_the_name_of_staff(tmp_path: Path, shop: Partner) -> 
 
 
 def test_more_points_than_the_tier_takes_lift_the_member(tmp_path: Path, shop: Partner) -> None:
-    report = run(files(tmp_path, tiers="member_id,tier,held_since,held_until,qualifying_points\nc-3,silver,,,6000\n"))
+    report = run(
+        files(tmp_path, tiers="member_id,tier,held_since,held_until,qualifying_points\nc-3,silver,,,6000\n")
+    )
     assert report["differences"][0]["what"] == "tier silver in the file, gold here: 6000 tier points count"
     assert verify(at=NOON) == []
 
 
 @pytest.mark.parametrize(
     ("given", "stored"),
-    [("6006 4900-0001", "600649000001"), ("abc-12", "ABC12"), ("123", ""), ("x" * 26, ""), ("9000000000000000", "")],
+    [
+        ("6006 4900-0001", "600649000001"),
+        ("abc-12", "ABC12"),
+        ("123", ""),
+        ("x" * 26, ""),
+        ("9000000000000000", ""),
+    ],
 )
 def test_numbers_of_other_cards(given: str, stored: str) -> None:
     assert former_number(given) == stored

@@ -43,7 +43,7 @@
     }
     const element = select(name, say.value, about.options);
     element.multiple = true;
-    element.size = 4;
+    element.size = Math.min(8, about.options.length);
     return element;
   };
 

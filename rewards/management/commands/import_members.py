@@ -12,8 +12,9 @@ from loyalty import clock
 from loyalty.models import Partner
 from members.models import User
 from rewards.moving_in import parity
-from rewards.moving_in.files import FileRefused, Sources
+from rewards.moving_in.files import Sources
 from rewards.moving_in.importing import AlreadyRunning, MembersImport, Progress, Results
+from rewards.purchases_file import FileRefused
 
 DIFFERS = 1
 REFUSED = 2
@@ -27,7 +28,10 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "source", type=Path, metavar="DIR|FILE", help="a folder with members.csv, lots.csv, tiers.csv; or members"
+            "source",
+            type=Path,
+            metavar="DIR|FILE",
+            help="a folder with members.csv, lots.csv, tiers.csv; or members",
         )
         parser.add_argument("--partner", metavar="SLUG", required=True, help="whose member ids these are")
         parser.add_argument("--dry-run", action="store_true", help="do everything, report, and undo it")
@@ -38,7 +42,9 @@ class Command(BaseCommand):
             help="in whose name tiers are held that the points alone do not give; without it they are reported",
         )
         parser.add_argument("--rejected", type=Path, metavar="PATH", help="where refused rows go")
-        parser.add_argument("--parity", type=Path, metavar="PATH", help="where the parity of each member goes")
+        parser.add_argument(
+            "--parity", type=Path, metavar="PATH", help="where the parity of each member goes"
+        )
         parser.add_argument("--progress", action="store_true", help="show progress even without a terminal")
 
     def handle(self, *args: Any, **options: Any) -> None:
