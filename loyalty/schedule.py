@@ -83,7 +83,9 @@ SCHEDULE = (
     Entry("rewards.run_moving_in", Every(15), "Checks and takes in files from other loyalty systems."),
     Entry("rewards.review_tiers", Every(900), "Reviews every member's tier, once after each midnight."),
     Entry("rewards.sweep_backtests", Every(60), "Starts backtests that wait, marks those that died."),
-    Entry("rewards.move_tiers", Every(60), "Looks ahead for drafts of tier terms; moves members to new tiers."),
+    Entry(
+        "rewards.move_tiers", Every(60), "Looks ahead for drafts of tier terms; moves members to new tiers."
+    ),
     Entry("campaigns.greet_birthdays", Every(900), "Prepares birthday greetings, on each member's own day."),
     Entry("campaigns.dispatch_messages", Every(30), "Sends the messages that are due."),
     Entry("analytics.nightly", Every(900), "Computes the nightly metrics, once after each midnight."),

@@ -4,30 +4,45 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('members', '0005_signup_referral_code'),
+        ("members", "0005_signup_referral_code"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='activitykind',
-            name='rewarded_per_day',
-            field=models.PositiveSmallIntegerField(blank=True, help_text="How many of a member's activities of this kind can earn points on one day. Empty: all.", null=True, verbose_name='rewarded per day'),
+            model_name="activitykind",
+            name="rewarded_per_day",
+            field=models.PositiveSmallIntegerField(
+                blank=True,
+                help_text="How many of a member's activities of this kind can earn points on one day. Empty: all.",
+                null=True,
+                verbose_name="rewarded per day",
+            ),
         ),
         migrations.AddField(
-            model_name='historicalactivitykind',
-            name='rewarded_per_day',
-            field=models.PositiveSmallIntegerField(blank=True, help_text="How many of a member's activities of this kind can earn points on one day. Empty: all.", null=True, verbose_name='rewarded per day'),
+            model_name="historicalactivitykind",
+            name="rewarded_per_day",
+            field=models.PositiveSmallIntegerField(
+                blank=True,
+                help_text="How many of a member's activities of this kind can earn points on one day. Empty: all.",
+                null=True,
+                verbose_name="rewarded per day",
+            ),
         ),
         migrations.AddField(
-            model_name='product',
-            name='brand',
-            field=models.CharField(blank=True, db_default='', max_length=100, verbose_name='brand'),
+            model_name="product",
+            name="brand",
+            field=models.CharField(blank=True, db_default="", max_length=100, verbose_name="brand"),
         ),
         migrations.AddField(
-            model_name='store',
-            name='time_zone',
-            field=models.CharField(blank=True, db_default='', help_text="Empty: the programme's own.", max_length=64, verbose_name='time zone'),
+            model_name="store",
+            name="time_zone",
+            field=models.CharField(
+                blank=True,
+                db_default="",
+                help_text="Empty: the programme's own.",
+                max_length=64,
+                verbose_name="time zone",
+            ),
         ),
     ]

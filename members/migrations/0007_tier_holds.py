@@ -6,65 +6,156 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('members', '0006_brands_zones_and_limits'),
-        ('members', '0005_signup_referral_code'),
+        ("members", "0006_brands_zones_and_limits"),
+        ("members", "0005_signup_referral_code"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='member',
-            name='tier_activity_id',
-            field=models.BigIntegerField(db_default=0, default=0, help_text='The last activity that decision knew of, where tiers count spend or purchases.', verbose_name='tier judged up to activity'),
+            model_name="member",
+            name="tier_activity_id",
+            field=models.BigIntegerField(
+                db_default=0,
+                default=0,
+                help_text="The last activity that decision knew of, where tiers count spend or purchases.",
+                verbose_name="tier judged up to activity",
+            ),
         ),
         migrations.AddField(
-            model_name='member',
-            name='tier_refund_id',
-            field=models.BigIntegerField(db_default=0, default=0, help_text='The same for refunds.', verbose_name='tier judged up to refund'),
+            model_name="member",
+            name="tier_refund_id",
+            field=models.BigIntegerField(
+                db_default=0,
+                default=0,
+                help_text="The same for refunds.",
+                verbose_name="tier judged up to refund",
+            ),
         ),
         migrations.AddField(
-            model_name='tierchange',
-            name='basis',
-            field=models.CharField(db_default='points', default='points', max_length=10, verbose_name='counted in'),
+            model_name="tierchange",
+            name="basis",
+            field=models.CharField(
+                db_default="points", default="points", max_length=10, verbose_name="counted in"
+            ),
         ),
         migrations.AlterField(
-            model_name='tierchange',
-            name='reason',
-            field=models.CharField(choices=[('enrolled', 'joined the programme'), ('promoted', "reached the tier's points"), ('reviewed', 'nightly review'), ('stepped', 'one step down in the nightly review'), ('period_end', 'the period ended'), ('terms', 'new tier terms'), ('by_hand', 'by hand'), ('hold_ended', 'a tier set by hand ended')], max_length=10, verbose_name='reason'),
+            model_name="tierchange",
+            name="reason",
+            field=models.CharField(
+                choices=[
+                    ("enrolled", "joined the programme"),
+                    ("promoted", "reached the tier's points"),
+                    ("reviewed", "nightly review"),
+                    ("stepped", "one step down in the nightly review"),
+                    ("period_end", "the period ended"),
+                    ("terms", "new tier terms"),
+                    ("by_hand", "by hand"),
+                    ("hold_ended", "a tier set by hand ended"),
+                ],
+                max_length=10,
+                verbose_name="reason",
+            ),
         ),
         migrations.CreateModel(
-            name='TierHold',
+            name="TierHold",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('floor', 'at least this tier'), ('lock', 'exactly this tier')], max_length=10, verbose_name='kind')),
-                ('set_at', models.DateTimeField(verbose_name='set at')),
-                ('until', models.DateTimeField(blank=True, help_text='Empty: until staff lift it.', null=True, verbose_name='until')),
-                ('note', models.CharField(max_length=300, verbose_name='reason given by staff')),
-                ('ended_at', models.DateTimeField(blank=True, null=True, verbose_name='lifted at')),
-                ('ended_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='lifted by')),
-                ('member', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='tier_holds', to='members.member', verbose_name='member')),
-                ('staff', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='staff member')),
-                ('tier', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='members.tier', verbose_name='tier')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("floor", "at least this tier"), ("lock", "exactly this tier")],
+                        max_length=10,
+                        verbose_name="kind",
+                    ),
+                ),
+                ("set_at", models.DateTimeField(verbose_name="set at")),
+                (
+                    "until",
+                    models.DateTimeField(
+                        blank=True, help_text="Empty: until staff lift it.", null=True, verbose_name="until"
+                    ),
+                ),
+                ("note", models.CharField(max_length=300, verbose_name="reason given by staff")),
+                ("ended_at", models.DateTimeField(blank=True, null=True, verbose_name="lifted at")),
+                (
+                    "ended_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="lifted by",
+                    ),
+                ),
+                (
+                    "member",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="tier_holds",
+                        to="members.member",
+                        verbose_name="member",
+                    ),
+                ),
+                (
+                    "staff",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="staff member",
+                    ),
+                ),
+                (
+                    "tier",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="members.tier",
+                        verbose_name="tier",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'tier set by hand',
-                'verbose_name_plural': 'tiers set by hand',
-                'ordering': ['-id'],
-                'permissions': [('set_tier', "Can set a member's tier by hand")],
+                "verbose_name": "tier set by hand",
+                "verbose_name_plural": "tiers set by hand",
+                "ordering": ["-id"],
+                "permissions": [("set_tier", "Can set a member's tier by hand")],
             },
         ),
         migrations.AddField(
-            model_name='tierchange',
-            name='hold',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='members.tierhold', verbose_name='set by hand'),
+            model_name="tierchange",
+            name="hold",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="members.tierhold",
+                verbose_name="set by hand",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='tierhold',
-            constraint=models.UniqueConstraint(condition=models.Q(('ended_at__isnull', True)), fields=('member',), name='one_tier_hold_per_member'),
+            model_name="tierhold",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("ended_at__isnull", True)),
+                fields=("member",),
+                name="one_tier_hold_per_member",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='tierhold',
-            constraint=models.CheckConstraint(condition=models.Q(('until__isnull', True), ('until__gt', models.F('set_at')), _connector='OR'), name='tier_hold_ends_after_it_begins'),
+            model_name="tierhold",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("until__isnull", True), ("until__gt", models.F("set_at")), _connector="OR"
+                ),
+                name="tier_hold_ends_after_it_begins",
+            ),
         ),
     ]

@@ -6,95 +6,228 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('rewards', '0004_rules_refunds_judgements'),
+        ("rewards", "0004_rules_refunds_judgements"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='tierlevel',
-            name='benefits',
-            field=models.JSONField(blank=True, default=list, help_text='Texts by language, as members read them on the tier page.', verbose_name='further benefits'),
+            model_name="tierlevel",
+            name="benefits",
+            field=models.JSONField(
+                blank=True,
+                default=list,
+                help_text="Texts by language, as members read them on the tier page.",
+                verbose_name="further benefits",
+            ),
         ),
         migrations.AddField(
-            model_name='tierlevel',
-            name='birthday_points',
-            field=models.PositiveIntegerField(blank=True, help_text='Empty: as many as the campaign gives.', null=True, verbose_name='birthday points'),
+            model_name="tierlevel",
+            name="birthday_points",
+            field=models.PositiveIntegerField(
+                blank=True,
+                help_text="Empty: as many as the campaign gives.",
+                null=True,
+                verbose_name="birthday points",
+            ),
         ),
         migrations.AddField(
-            model_name='tierterms',
-            name='basis',
-            field=models.CharField(choices=[('points', 'qualifying points'), ('spend', 'money spent, less refunds'), ('purchases', 'number of purchases')], db_default='points', default='points', max_length=10, verbose_name='tiers are reached by'),
+            model_name="tierterms",
+            name="basis",
+            field=models.CharField(
+                choices=[
+                    ("points", "qualifying points"),
+                    ("spend", "money spent, less refunds"),
+                    ("purchases", "number of purchases"),
+                ],
+                db_default="points",
+                default="points",
+                max_length=10,
+                verbose_name="tiers are reached by",
+            ),
         ),
         migrations.AddField(
-            model_name='tierterms',
-            name='downgrade',
-            field=models.CharField(choices=[('at_once', 'at the next nightly review'), ('one_step', 'one tier at a time'), ('period_end', 'at the end of the year'), ('never', 'never')], db_default='at_once', default='at_once', max_length=10, verbose_name='a tier is lost'),
+            model_name="tierterms",
+            name="downgrade",
+            field=models.CharField(
+                choices=[
+                    ("at_once", "at the next nightly review"),
+                    ("one_step", "one tier at a time"),
+                    ("period_end", "at the end of the year"),
+                    ("never", "never"),
+                ],
+                db_default="at_once",
+                default="at_once",
+                max_length=10,
+                verbose_name="a tier is lost",
+            ),
         ),
         migrations.AddField(
-            model_name='tierterms',
-            name='grace_days',
-            field=models.PositiveSmallIntegerField(db_default=0, default=0, verbose_name='days of grace after the end of the year'),
+            model_name="tierterms",
+            name="grace_days",
+            field=models.PositiveSmallIntegerField(
+                db_default=0, default=0, verbose_name="days of grace after the end of the year"
+            ),
         ),
         migrations.AddField(
-            model_name='tierterms',
-            name='keep',
-            field=models.CharField(choices=[('none', 'as long as the amount in the window is enough'), ('days', 'for so many days after it was last reached'), ('calendar', 'until the end of a calendar year'), ('membership', 'until the end of a membership year')], db_default='none', default='none', max_length=10, verbose_name='a tier reached is kept'),
+            model_name="tierterms",
+            name="keep",
+            field=models.CharField(
+                choices=[
+                    ("none", "as long as the amount in the window is enough"),
+                    ("days", "for so many days after it was last reached"),
+                    ("calendar", "until the end of a calendar year"),
+                    ("membership", "until the end of a membership year"),
+                ],
+                db_default="none",
+                default="none",
+                max_length=10,
+                verbose_name="a tier reached is kept",
+            ),
         ),
         migrations.AddField(
-            model_name='tierterms',
-            name='keep_length',
-            field=models.PositiveSmallIntegerField(db_default=0, default=0, help_text='Days; or years beyond the one it was reached in: 1 is the end of the next year.', verbose_name='kept for'),
+            model_name="tierterms",
+            name="keep_length",
+            field=models.PositiveSmallIntegerField(
+                db_default=0,
+                default=0,
+                help_text="Days; or years beyond the one it was reached in: 1 is the end of the next year.",
+                verbose_name="kept for",
+            ),
         ),
         migrations.AddField(
-            model_name='tierterms',
-            name='window',
-            field=models.CharField(choices=[('rolling', 'the last so many days'), ('calendar', 'the calendar year'), ('membership', 'the membership year'), ('lifetime', 'all time')], db_default='rolling', default='rolling', max_length=10, verbose_name='counted over'),
+            model_name="tierterms",
+            name="window",
+            field=models.CharField(
+                choices=[
+                    ("rolling", "the last so many days"),
+                    ("calendar", "the calendar year"),
+                    ("membership", "the membership year"),
+                    ("lifetime", "all time"),
+                ],
+                db_default="rolling",
+                default="rolling",
+                max_length=10,
+                verbose_name="counted over",
+            ),
         ),
         migrations.CreateModel(
-            name='HistoricalTierDraft',
+            name="HistoricalTierDraft",
             fields=[
-                ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
-                ('name', models.CharField(max_length=100, verbose_name='name')),
-                ('status', models.CharField(choices=[('draft', 'draft'), ('published', 'published, members not yet moved'), ('moved', 'published, members moved')], default='draft', max_length=10, verbose_name='status')),
-                ('content', models.JSONField(default=dict, verbose_name='content')),
-                ('valid_from', models.DateTimeField(blank=True, help_text='Empty: from the moment it is published.', null=True, verbose_name='valid from')),
-                ('preview', models.JSONField(blank=True, null=True, verbose_name='who would move')),
-                ('previewed_at', models.DateTimeField(blank=True, null=True, verbose_name='looked ahead at')),
-                ('run_id', models.BigIntegerField(blank=True, editable=False, null=True, verbose_name='run')),
-                ('history_user_id', models.BigIntegerField(blank=True, null=True)),
-                ('history_id', models.AutoField(primary_key=True, serialize=False)),
-                ('history_date', models.DateTimeField(db_index=True)),
-                ('history_change_reason', models.CharField(max_length=100, null=True)),
-                ('history_type', models.CharField(choices=[('+', 'Created'), ('~', 'Changed'), ('-', 'Deleted')], max_length=1)),
-                ('terms', models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='rewards.tierterms', verbose_name='terms')),
+                (
+                    "id",
+                    models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name="ID"),
+                ),
+                ("name", models.CharField(max_length=100, verbose_name="name")),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("draft", "draft"),
+                            ("published", "published, members not yet moved"),
+                            ("moved", "published, members moved"),
+                        ],
+                        default="draft",
+                        max_length=10,
+                        verbose_name="status",
+                    ),
+                ),
+                ("content", models.JSONField(default=dict, verbose_name="content")),
+                (
+                    "valid_from",
+                    models.DateTimeField(
+                        blank=True,
+                        help_text="Empty: from the moment it is published.",
+                        null=True,
+                        verbose_name="valid from",
+                    ),
+                ),
+                ("preview", models.JSONField(blank=True, null=True, verbose_name="who would move")),
+                ("previewed_at", models.DateTimeField(blank=True, null=True, verbose_name="looked ahead at")),
+                ("run_id", models.BigIntegerField(blank=True, editable=False, null=True, verbose_name="run")),
+                ("history_user_id", models.BigIntegerField(blank=True, null=True)),
+                ("history_id", models.AutoField(primary_key=True, serialize=False)),
+                ("history_date", models.DateTimeField(db_index=True)),
+                ("history_change_reason", models.CharField(max_length=100, null=True)),
+                (
+                    "history_type",
+                    models.CharField(
+                        choices=[("+", "Created"), ("~", "Changed"), ("-", "Deleted")], max_length=1
+                    ),
+                ),
+                (
+                    "terms",
+                    models.ForeignKey(
+                        blank=True,
+                        db_constraint=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="rewards.tierterms",
+                        verbose_name="terms",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'historical draft of tier terms',
-                'verbose_name_plural': 'historical drafts of tier terms',
-                'ordering': ('-history_date', '-history_id'),
-                'get_latest_by': ('history_date', 'history_id'),
+                "verbose_name": "historical draft of tier terms",
+                "verbose_name_plural": "historical drafts of tier terms",
+                "ordering": ("-history_date", "-history_id"),
+                "get_latest_by": ("history_date", "history_id"),
             },
             bases=(simple_history.models.HistoricalChanges, models.Model),
         ),
         migrations.CreateModel(
-            name='TierDraft',
+            name="TierDraft",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=100, verbose_name='name')),
-                ('status', models.CharField(choices=[('draft', 'draft'), ('published', 'published, members not yet moved'), ('moved', 'published, members moved')], default='draft', max_length=10, verbose_name='status')),
-                ('content', models.JSONField(default=dict, verbose_name='content')),
-                ('valid_from', models.DateTimeField(blank=True, help_text='Empty: from the moment it is published.', null=True, verbose_name='valid from')),
-                ('preview', models.JSONField(blank=True, null=True, verbose_name='who would move')),
-                ('previewed_at', models.DateTimeField(blank=True, null=True, verbose_name='looked ahead at')),
-                ('run_id', models.BigIntegerField(blank=True, editable=False, null=True, verbose_name='run')),
-                ('terms', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='draft', to='rewards.tierterms', verbose_name='terms')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=100, verbose_name="name")),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("draft", "draft"),
+                            ("published", "published, members not yet moved"),
+                            ("moved", "published, members moved"),
+                        ],
+                        default="draft",
+                        max_length=10,
+                        verbose_name="status",
+                    ),
+                ),
+                ("content", models.JSONField(default=dict, verbose_name="content")),
+                (
+                    "valid_from",
+                    models.DateTimeField(
+                        blank=True,
+                        help_text="Empty: from the moment it is published.",
+                        null=True,
+                        verbose_name="valid from",
+                    ),
+                ),
+                ("preview", models.JSONField(blank=True, null=True, verbose_name="who would move")),
+                ("previewed_at", models.DateTimeField(blank=True, null=True, verbose_name="looked ahead at")),
+                ("run_id", models.BigIntegerField(blank=True, editable=False, null=True, verbose_name="run")),
+                (
+                    "terms",
+                    models.OneToOneField(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="draft",
+                        to="rewards.tierterms",
+                        verbose_name="terms",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'draft of tier terms',
-                'verbose_name_plural': 'drafts of tier terms',
-                'ordering': ['-id'],
+                "verbose_name": "draft of tier terms",
+                "verbose_name_plural": "drafts of tier terms",
+                "ordering": ["-id"],
             },
         ),
     ]

@@ -300,19 +300,30 @@ WRITES = {
     "members": Scope.MEMBERS_WRITE,
     "activities": Scope.ACTIVITIES_WRITE,
     "activities/batch": Scope.ACTIVITIES_WRITE,
+    "activities/simulate": Scope.ACTIVITIES_WRITE,
 }
+ON_ONE = {
+    "activities/{activity}/refunds": (Scope.ACTIVITIES_WRITE, {"external_id": "f-1", "all": True}, 201),
+    "activities/{activity}/confirm": (Scope.ACTIVITIES_WRITE, {}, 409),
+    "activities/{activity}/cancel": (Scope.ACTIVITIES_WRITE, {}, 409),
+    "members/{member}/offers/activate": (Scope.OFFERS_WRITE, {"offer": "none"}, 422),
+}
+"""Writes on one activity or member: the scope, a body, and the answer to it once the scope is there."""
 READS = {
     "members?external_id=c-1": Scope.MEMBERS_READ,
     "members/{member}": Scope.MEMBERS_READ,
     "members/{member}/balance": Scope.POINTS_READ,
     "members/{member}/statement": Scope.POINTS_READ,
     "activities/{activity}": Scope.ACTIVITIES_READ,
+    "activities/{activity}/refunds": Scope.ACTIVITIES_READ,
+    "members/{member}/offers": Scope.POINTS_READ,
     "tiers": Scope.POINTS_READ,
 }
 BODIES = {
     "members": lambda: {"external_id": "c-2"},
     "activities": purchase,
     "activities/batch": lambda: {"activities": [purchase()]},
+    "activities/simulate": lambda: {key: value for key, value in purchase().items() if key != "external_id"},
 }
 
 
@@ -340,6 +351,19 @@ def test_every_write_needs_its_scope_and_no_other(till: Till, aino: Member, path
     assert Till(till.partner, scopes=(WRITES[path],)).post(path, BODIES[path]()).status_code in (200, 201)
 
 
+@pytest.mark.parametrize("path", ON_ONE)
+def test_every_write_on_one_needs_its_scope_and_no_other(till: Till, other: Till, aino: Member, path: str) -> None:
+    id_ = till.post("activities", purchase()).json()["id"]
+    address = path.format(member=aino.public_id, activity=id_)
+    needed, body, status = ON_ONE[path]
+    before = counts()
+    others = tuple(scope for scope in Scope.values if scope != needed)
+    assert Till(till.partner, scopes=others).post(address, body).status_code == 403
+    assert other.post(address, body).status_code == 404
+    assert counts() == before
+    assert Till(till.partner, scopes=(needed,)).post(address, body).status_code == status
+
+
 @pytest.mark.parametrize(
     "path",
     ["members/{member}", "members/{member}/balance", "members/{member}/statement", "activities/{activity}"],
@@ -358,7 +382,7 @@ def test_every_route_of_the_api_is_in_these_tables() -> None:
         routes |= {str(pattern.pattern).replace("<uuid:public_id>", "{}") for pattern in patterns}
     tabled = {
         path.split("?")[0].replace("{member}", "{}").replace("{activity}", "{}")
-        for path in {**READS, **WRITES}
+        for path in {**READS, **WRITES, **ON_ONE}
     }
     assert routes == tabled
 

@@ -11,6 +11,7 @@ from django.utils.translation import override
 from members.activities import LineFacts
 from members.models import ActivityKind
 from rewards.models import Account, EarningRule, RuleRevision, Wallet
+from rewards.models.ledger import PROGRAMME_ACCOUNTS
 from rewards.revisions import RevisionRefused, RuleTerms, end_rule, revise_rule
 from rewards.rule_wording import differences, sentence_of
 from tests.factories.members import NOON, member
@@ -275,7 +276,7 @@ def test_a_new_wallet_gets_its_accounts_and_can_be_earned_into(rule: EarningRule
     answer = client.post(reverse("admin:rewards_wallet_add"), {"code": "status", **names})
     assert answer.status_code == 302
     status = Wallet.objects.get(code="status")
-    assert Account.objects.filter(wallet=status, member=None).count() == 5
+    assert Account.objects.filter(wallet=status, member=None).count() == len(PROGRAMME_ACCOUNTS)
     terms = RuleTerms(wallet_id=status.pk, effect="fixed", points=7, priority=100)
     revise_rule(rule_id=rule.pk, rule_terms=terms, at=NOON)
     outcome = purchase(

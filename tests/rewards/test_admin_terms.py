@@ -20,7 +20,7 @@ from rewards.revisions import (
     revise_tiers,
     withdraw_rule_revision,
 )
-from rewards.wording import expiry_of, levels_of, sentence_of, what_it_gives, when_it_gives
+from rewards.wording import expiry_of, levels_of, what_it_gives, when_it_gives
 from tests.factories.members import NOON
 from tests.factories.staff import logged_in, staff
 
