@@ -187,6 +187,7 @@ SOURCES: dict[str, Any] = {
     "campaign": _("Campaign bonus"),
     "birthday": _("Birthday greeting"),
     "referral": _("Thank you for inviting a friend"),
+    "moving_in": _("Opening balance from an earlier system"),
 }
 
 
