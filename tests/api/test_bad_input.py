@@ -352,7 +352,9 @@ def test_every_write_needs_its_scope_and_no_other(till: Till, aino: Member, path
 
 
 @pytest.mark.parametrize("path", ON_ONE)
-def test_every_write_on_one_needs_its_scope_and_no_other(till: Till, other: Till, aino: Member, path: str) -> None:
+def test_every_write_on_one_needs_its_scope_and_no_other(
+    till: Till, other: Till, aino: Member, path: str
+) -> None:
     id_ = till.post("activities", purchase()).json()["id"]
     address = path.format(member=aino.public_id, activity=id_)
     needed, body, status = ON_ONE[path]
