@@ -25,6 +25,7 @@ from members.activities import NewActivity
 from members.enrolment import enrol_many
 from members.models import Member, Product, Store, User
 from rewards import ledger, tiers
+from rewards.demo import economy
 from rewards.demo.people import DEMO_EMAIL, Person, people
 from rewards.demo.shopping import HELSINKI, Trip, trips
 from rewards.demo.wares import SHOPS
@@ -79,6 +80,10 @@ def seed(*, at: dt.datetime, members: int = MEMBERS, progress: Progress = lambda
         _shop(shopping, ids, partners, at=began, progress=progress)
         _name_what_was_seen(partners)
         _correct(ids, staff, chance, at=began)
+        economy.make_offers(at=at)
+        economy.bring_goods_back(
+            [ids[0], *chance.sample(sorted(ids.values())[1:], k=min(8, len(ids) - 1))], at=began
+        )
         run.progress(done=len(shopping))
         nightly.run_nightly(at=at, full=True)
 
