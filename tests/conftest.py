@@ -52,6 +52,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
     django.setup()
     let_tests_empty_histories()
+    let_committing_tests_leave_the_seeds()
     if not WORKER and config.getoption("numprocesses", default=0):
         # pytest-django would load the settings of a worker that inherits this name before the worker gets here,
         # and so with another worker's Redis. Nothing is tested in this process.
@@ -69,6 +70,21 @@ def let_tests_empty_histories() -> None:
         return ["SET LOCAL session_replication_role = replica;", *statements] if statements else []
 
     DatabaseOperations.sql_flush = sql_flush  # type: ignore[method-assign]
+
+
+def let_committing_tests_leave_the_seeds() -> None:
+    """After a test that commits, put the seeded rows back: pytest-xdist may give its worker any other test next."""
+    from django.db import connection
+    from django.test import TransactionTestCase
+
+    plain_teardown = TransactionTestCase._fixture_teardown  # type: ignore[attr-defined]
+
+    def teardown(self: TransactionTestCase) -> None:
+        plain_teardown(self)
+        if contents := getattr(connection, "_test_serialized_contents", None):
+            connection.creation.deserialize_db_from_string(contents)
+
+    TransactionTestCase._fixture_teardown = teardown  # type: ignore[attr-defined]
 
 
 @pytest.hookimpl(trylast=True)

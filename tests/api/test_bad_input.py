@@ -306,7 +306,7 @@ ON_ONE = {
     "activities/{activity}/refunds": (Scope.ACTIVITIES_WRITE, {"external_id": "f-1", "all": True}, 201),
     "activities/{activity}/confirm": (Scope.ACTIVITIES_WRITE, {}, 409),
     "activities/{activity}/cancel": (Scope.ACTIVITIES_WRITE, {}, 409),
-    "members/{member}/offers/activate": (Scope.OFFERS_WRITE, {"offer": "none"}, 422),
+    "members/{member}/offers/activate": (Scope.OFFERS_WRITE, {"offer": "none"}, 404),
 }
 """Writes on one activity or member: the scope, a body, and the answer to it once the scope is there."""
 READS = {

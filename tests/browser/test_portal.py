@@ -187,8 +187,11 @@ def test_the_main_way_is_walked_by_keyboard(page: Any, live_server: Any, member:
     assert page.evaluate("document.activeElement.className") == "skip"
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.id") == "main"
-    page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.getAttribute('href')") == "/card/"
+    reached = []
+    while "/card/" not in reached and len(reached) < 3:  # a new message is told of before the card
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate("document.activeElement.getAttribute('href')"))
+    assert reached[-1] == "/card/"
     page.keyboard.press("Enter")
     page.wait_for_url("**/card/")
 
