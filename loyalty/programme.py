@@ -2,6 +2,8 @@
 
 import time
 
+from django.db import connection
+
 from loyalty.models import Programme
 
 _KEPT_SECONDS = 5.0
@@ -15,6 +17,18 @@ def current() -> Programme:
         programme, _created = Programme.objects.get_or_create(pk=1)
         _kept = (time.monotonic(), programme)
     return _kept[1]
+
+
+def terms_revised() -> None:
+    """Give the terms a new version, so that every process reads them again. Call in the transaction of the revision.
+
+    Versions come from a sequence, which no rollback turns back: what a process remembers of a revision that was undone
+    can never be taken for another.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE loyalty_programme SET terms_version = nextval('loyalty_terms_version') WHERE id = 1"
+        )
 
 
 def forget() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList as DjangoChangeList
-from django.db.models import F, Model, QuerySet
+from django.db.models import Model, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
@@ -20,7 +20,6 @@ from unfold.decorators import display
 
 from loyalty import clock
 from loyalty.admin_base import ExportMixin, HistoryAdmin, HouseList, KantisAdmin, ReadOnlyAdmin, badge
-from loyalty.models import Programme
 from members import admin_member_pages as pages
 from members import admin_parts, admin_staff
 from members.admin_forms import EnrolForm, MemberForm
@@ -372,9 +371,7 @@ class TierAdmin(NamedAdmin):
 
     def save_model(self, request: HttpRequest, obj: Tier, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
-        Programme.objects.filter(pk=1).update(
-            terms_version=F("terms_version") + 1
-        )  # remembered terms hold the names
+        terms_revised()  # remembered terms hold the names
 
     list_display = ("name", "code", "rank")
     ordering = ("rank",)

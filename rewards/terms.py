@@ -12,10 +12,9 @@ from decimal import Decimal
 from functools import cached_property, lru_cache
 from itertools import groupby
 
-from django.db.models import F
-
 from loyalty import clock, conditions
 from loyalty.models import Programme
+from loyalty.programme import terms_revised
 from members.models import Tier
 from rewards import expiry
 from rewards.models import ExpiryPolicy, RuleRevision, TierTerms, Wallet
@@ -239,7 +238,7 @@ def kept() -> Terms:
 
 def revised() -> None:
     """Tell every process that terms were revised. Call in the transaction of the revision."""
-    Programme.objects.filter(pk=1).update(terms_version=F("terms_version") + 1)
+    terms_revised()
 
 
 def forget() -> None:

@@ -63,7 +63,7 @@ def test_a_revision_ends_the_one_before_it_and_tells_every_process(base: Earning
     first = base.revisions.get(number=1)
     assert (first.valid_to, first.points) == (LATER, 1)
     assert (second.number, second.valid_from, second.valid_to, second.points) == (2, LATER, None, 2)
-    assert version() == before + 1
+    assert version() > before
 
 
 def test_without_a_date_it_is_in_force_at_once(base: EarningRule) -> None:

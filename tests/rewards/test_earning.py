@@ -4,7 +4,7 @@ import datetime as dt
 from decimal import Decimal
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from loyalty.events.models import Event
@@ -304,3 +304,14 @@ def test_staff_adjust_with_a_reason_but_never_below_zero(member: Member, django_
         (20, "Mistake"),
     ]
     assert verify(at=NOON) == []
+
+
+def test_a_revision_that_was_undone_is_never_taken_for_the_next(partner: Partner, member: Member) -> None:
+    """Both are the next version after the present one; a process that saw the first must not judge by it."""
+    for points, undone in ((7, True), (3, False)):
+        with transaction.atomic():
+            RuleRevision.objects.filter(rule__code="base").update(points=points)
+            revised()
+            preview = record_and_reward(purchase(partner, member, f"r-{points}", "10.00"), at=NOON)
+            transaction.set_rollback(undone)
+        assert given(preview) == [("base", points * 10)]
