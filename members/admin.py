@@ -20,6 +20,7 @@ from unfold.decorators import display
 
 from loyalty import clock
 from loyalty.admin_base import ExportMixin, HistoryAdmin, HouseList, KantisAdmin, ReadOnlyAdmin, badge
+from loyalty.programme import terms_revised
 from members import admin_member_pages as pages
 from members import admin_parts, admin_staff
 from members.admin_forms import EnrolForm, MemberForm

@@ -10,9 +10,10 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import translation
 
+from loyalty.models import Programme
 from members.activities import LineFacts, NewActivity
 from members.consents import has_consent
-from members.models import ConsentChange, Member
+from members.models import ConsentChange, Member, Tier
 from members.search import search
 from members.timeline import timeline
 from rewards import ledger
@@ -334,3 +335,15 @@ def test_nobody_deletes_a_member(aino: Member) -> None:
         == 403
     )
     assert Member.objects.exists()
+
+
+def test_a_tier_renamed_is_read_again_by_every_process() -> None:
+    tier = Tier.objects.get(code="silver")
+    before = Programme.objects.get(pk=1).terms_version
+    page = logged_in(staff(superuser=True))
+    form = {"rank": tier.rank, "names_fi": "Hopeinen", "names_sv": "Silver", "names_en": "Silver"}
+    answer = page.post(reverse("admin:members_tier_change", args=[tier.pk]), form)
+
+    tier.refresh_from_db()
+    assert (answer.status_code, tier.names["fi"]) == (302, "Hopeinen")
+    assert Programme.objects.get(pk=1).terms_version > before
