@@ -1,6 +1,8 @@
 """Adjustments that wait, and files of adjustments, as staff see them."""
 
 import uuid
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import time_machine
@@ -21,6 +23,14 @@ from rewards.models import (
 from rewards.queries import balance_of
 from tests.factories.members import NOON, member
 from tests.factories.staff import logged_in, staff
+
+
+@pytest.fixture(autouse=True)
+def _in_english(settings: Any) -> Iterator[None]:
+    settings.LANGUAGE_CODE = "en"
+    with translation.override("en"):
+        yield
+
 
 pytestmark = pytest.mark.django_db
 

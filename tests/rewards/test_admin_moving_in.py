@@ -1,5 +1,6 @@
 """Moving in by the admin: uploaded, checked by the worker, read, confirmed, taken in. Never by those who may not."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ from django.contrib.admin.models import LogEntry
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
+from django.utils import translation
 
 from loyalty.models import Partner
 from members.models import Member, TierHold, User
@@ -16,6 +18,14 @@ from rewards.tasks import run_moving_in
 from tests.factories.partners import PartnerFactory
 from tests.factories.staff import logged_in, staff
 from tests.rewards.test_moving_in import LOTS, MEMBERS, TIERS
+
+
+@pytest.fixture(autouse=True)
+def _in_english(settings: Any) -> Iterator[None]:
+    settings.LANGUAGE_CODE = "en"
+    with translation.override("en"):
+        yield
+
 
 pytestmark = pytest.mark.django_db
 

@@ -1,8 +1,10 @@
 """Corrections from a file: checked, started, posted once a row, undone as a whole."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.utils import translation
 
 from members.models import Member
 from rewards import bulk_adjustments, ledger, tasks
@@ -16,6 +18,14 @@ from rewards.queries import balance_of
 from rewards.verification import verify
 from tests.factories.campaigns import recorder
 from tests.factories.members import NOON, UserFactory, member
+
+
+@pytest.fixture(autouse=True)
+def _in_english(settings: Any) -> Iterator[None]:
+    settings.LANGUAGE_CODE = "en"
+    with translation.override("en"):
+        yield
+
 
 pytestmark = pytest.mark.django_db
 

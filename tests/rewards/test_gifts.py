@@ -2,10 +2,13 @@
 
 import datetime as dt
 import uuid
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from django.db import connection
+from django.utils import translation
 
 from loyalty.events.models import Event
 from members.models import Member
@@ -16,6 +19,14 @@ from rewards.models import Account, Gift, GiftTerms, Lot, Transfer, Wallet
 from rewards.queries import balance_of, statement
 from rewards.verification import verify
 from tests.factories.members import NOON, member
+
+
+@pytest.fixture(autouse=True)
+def _in_english(settings: Any) -> Iterator[None]:
+    settings.LANGUAGE_CODE = "en"
+    with translation.override("en"):
+        yield
+
 
 pytestmark = pytest.mark.django_db
 

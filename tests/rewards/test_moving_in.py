@@ -3,6 +3,7 @@
 import csv
 import datetime as dt
 import json
+from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import translation
 
 from loyalty.models import Event, Partner, Run
 from members.enrolment import NewMember, enrol
@@ -29,6 +31,14 @@ from rewards.verification import verify
 from tests.factories.members import NOON, member
 from tests.factories.partners import PartnerFactory
 from tests.factories.staff import staff
+
+
+@pytest.fixture(autouse=True)
+def _in_english(settings: Any) -> Iterator[None]:
+    settings.LANGUAGE_CODE = "en"
+    with translation.override("en"):
+        yield
+
 
 pytestmark = pytest.mark.django_db
 
