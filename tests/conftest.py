@@ -108,9 +108,10 @@ def _nothing_remembered() -> Iterator[None]:
     from members import catalogue, kinds
     from rewards import ledger, terms
 
+    remembered = (programme, catalogue, kinds, ledger, terms)
+    # Before as well: what another fixture reads while it is taken down comes after this one.
+    for each in remembered:
+        each.forget()
     yield
-    programme.forget()
-    catalogue.forget()
-    kinds.forget()
-    ledger.forget()
-    terms.forget()
+    for each in remembered:
+        each.forget()
