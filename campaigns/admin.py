@@ -41,7 +41,13 @@ class CampaignAdmin(HistoryAdmin):
     change_form_outer_after_template = "admin/campaigns/preview.html"
     fieldsets = (
         (None, {"fields": (("code", "occasion"), "names", "is_active")}),
-        (_("Gift"), {"fields": ("bonus_points", "look_back_days")}),
+        (
+            _("Gift"),
+            {
+                "fields": ("bonus_points", "look_back_days"),
+                "description": _("A tier whose terms name birthday points gives those instead."),
+            },
+        ),
         (_("Message"), {"fields": ("subjects", "bodies")}),
     )
 
@@ -67,9 +73,12 @@ class CampaignAdmin(HistoryAdmin):
 
 def _preview(campaign: Campaign, language: str) -> dict[str, Any]:
     """The saved message as a member of that language would get it, once with and once without a first name."""
+    points = campaign.bonus_points
     with override(language):
-        subject, body = greeting(campaign, language=language, first_name=_NAMES.get(language, "Alex"))
-        nameless, _body = greeting(campaign, language=language, first_name="")
+        subject, body = greeting(
+            campaign, language=language, first_name=_NAMES.get(language, "Alex"), points=points
+        )
+        nameless, _body = greeting(campaign, language=language, first_name="", points=points)
     return {"language": language, "subject": subject, "body": body, "nameless": nameless}
 
 

@@ -16,6 +16,7 @@ from campaigns.occasions import Birthday, Decision, Verdict
 from loyalty.runs.record import RunRecorder
 from members.models import Consent, Member
 from members.models.consent import ConsentChannel, Purpose
+from rewards import tiers
 from rewards.grants import grant_once
 
 logger = structlog.get_logger("kantis.campaigns")
@@ -133,6 +134,12 @@ def settle(campaign: Campaign, member_id: int, decision: Decision, *, at: dt.dat
     return decision.verdict is Verdict.GREET
 
 
+def gift_for(campaign: Campaign, member: Member, *, at: dt.datetime) -> int:
+    """Points: as many as the member's tier at ``at`` gives for a birthday, or the campaign's where it names none."""
+    of_the_tier = tiers.benefits_of(member, at=at).birthday_points
+    return campaign.bonus_points if of_the_tier is None else of_the_tier
+
+
 def _has_recent_gift(campaign: Campaign, member: Member, *, at: dt.datetime) -> bool:
     given = Message.objects.filter(member=member, campaign=campaign).exclude(reason__in=NOT_GREETED)
     return given.filter(created_at__gt=at - occasions.GIFT_INTERVAL).exists()
@@ -140,7 +147,10 @@ def _has_recent_gift(campaign: Campaign, member: Member, *, at: dt.datetime) -> 
 
 def _message(campaign: Campaign, member: Member, decision: Decision, *, at: dt.datetime) -> Message:
     """The row as it is to be written: what goes out, by which way, or why nothing does."""
-    subject, body = wording.greeting(campaign, language=member.language, first_name=member.first_name)
+    points = gift_for(campaign, member, at=at) if decision.verdict is Verdict.GREET else campaign.bonus_points
+    subject, body = wording.greeting(
+        campaign, language=member.language, first_name=member.first_name, points=points
+    )
     message = Message(
         member=member,
         campaign=campaign,
@@ -154,7 +164,7 @@ def _message(campaign: Campaign, member: Member, decision: Decision, *, at: dt.d
         status=Message.Status.DUE,
     )
     if decision.verdict is Verdict.GREET:
-        message.points = campaign.bonus_points
+        message.points = points
         message.channel, message.reason = _way_to(member)
     else:
         message.status = Message.Status.SKIPPED

@@ -32,10 +32,10 @@ def one_line(text: str) -> str:
     return " ".join(printable.split())[:SUBJECT_LENGTH]
 
 
-def greeting(campaign: Campaign, *, language: str, first_name: str) -> tuple[str, str]:
-    """The subject and text of a campaign's greeting in one language."""
+def greeting(campaign: Campaign, *, language: str, first_name: str, points: int) -> tuple[str, str]:
+    """The subject and text of a campaign's greeting in one language, for a gift of ``points``."""
     with translation.override(language):
-        points = formats.number_format(campaign.bonus_points, force_grouping=True)
-    subject = fill(in_language(campaign.subjects, language), first_name=first_name, points=points)
-    body = fill(in_language(campaign.bodies, language), first_name=first_name, points=points)
+        number = formats.number_format(points, force_grouping=True)
+    subject = fill(in_language(campaign.subjects, language), first_name=first_name, points=number)
+    body = fill(in_language(campaign.bodies, language), first_name=first_name, points=number)
     return one_line(subject), body.replace("\x00", "")

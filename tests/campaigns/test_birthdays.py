@@ -11,9 +11,11 @@ from campaigns.models import Campaign, Message
 from campaigns.occasions import Decision, Verdict
 from loyalty.events.models import Event
 from members.models import Member
-from rewards.models import Account, Transfer
+from rewards import terms
+from rewards.models import Account, TierLevel, Transfer
 from tests.factories.campaigns import BY_EMAIL, birthday_campaign, celebrant, recorder
 from tests.factories.members import NOON
+from tests.factories.rewards import purchase
 
 pytestmark = pytest.mark.django_db
 DAY = dt.timedelta(days=1)
@@ -56,6 +58,42 @@ def test_a_repeated_tick_changes_nothing() -> None:
         assert greet(NOON + dt.timedelta(hours=hours)) == (0, 0, 0)
     assert Message.objects.count() == Transfer.objects.count() == 1
     assert points_of(aino) == 100
+
+
+def tier_gives(code: str, birthday_points: int | None) -> None:
+    TierLevel.objects.filter(tier__code=code).update(birthday_points=birthday_points)
+    terms.revised()
+
+
+def test_a_tier_that_names_birthday_points_gives_those_once() -> None:
+    tier_gives("silver", 250)
+    bronze, silver = celebrant(language="fi"), celebrant(language="fi")
+    assert purchase(silver, total=1000, at=NOON - DAY).tier_code == "silver"
+    before = points_of(silver)
+    assert greet() == (2, 0, 0)
+    assert greet(NOON + dt.timedelta(hours=1)) == (0, 0, 0)
+    assert (points_of(bronze), points_of(silver) - before) == (100, 250)
+    message = Message.objects.get(member=silver)
+    assert (message.points, message.body) == (
+        250,
+        "Onnea! Annoimme sinulle lahjaksi 250 pistettä. Ne ovat jo tililläsi.",
+    )
+
+
+def test_new_birthday_points_of_a_tier_change_no_gift_that_was_given() -> None:
+    aino = celebrant()
+    greet()
+    tier_gives("bronze", 500)
+    assert greet(NOON + DAY) == (0, 0, 0)
+    assert points_of(aino) == 100
+
+
+def test_a_tier_that_gives_nothing_for_a_birthday_still_greets() -> None:
+    tier_gives("bronze", 0)
+    celebrant()
+    assert greet() == (1, 0, 0)
+    assert rows() == [("birthday:2026", "email", "due", "", 0)]
+    assert not Transfer.objects.exists()
 
 
 def test_somebody_who_was_faster_leaves_nothing_to_do() -> None:
