@@ -37,7 +37,7 @@ from members.admin_member_pages import head
 from members.admin_scoped import MemberScopedAdmin
 from members.models import Member, Tier, TierHold
 from rewards import terms, tier_drafts, tier_holds, tier_wording
-from rewards.admin_terms import TermsAdmin
+from rewards.admin.terms import TermsAdmin
 from rewards.models import TierDraft, TierLevel, TierTerms
 from rewards.revisions import RevisionRefused, TierPolicy
 from rewards.rule_form import DatedForm

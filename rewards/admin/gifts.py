@@ -13,9 +13,10 @@ from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldBooleanSwitchWid
 
 from loyalty.admin_base import ExportMixin, HistoryAdmin, ReadOnlyAdmin
 from members.admin import member_link
-from rewards.admin_terms import DatedForm, TermsAdmin
+from rewards.admin.terms import TermsAdmin
 from rewards.models import ExpiryNotice, Gift, GiftTerms
 from rewards.revisions import revise_gifts
+from rewards.rule_form import DatedForm
 
 
 class GiftTermsForm(DatedForm):

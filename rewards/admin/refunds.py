@@ -36,7 +36,7 @@ from members import admin_parts
 from members.admin import member_link
 from members.admin_scoped import MemberScopedAdmin
 from members.models import Activity
-from rewards.admin_terms import TermsAdmin
+from rewards.admin.terms import TermsAdmin
 from rewards.explanations import explain
 from rewards.models import Refund, RefundLine, RefundPolicy
 from rewards.refund_parts import Left, Order, Returned, is_empty

@@ -24,7 +24,7 @@ from rewards.queries import Balance, balance_of
 from rewards.wording import number
 
 if TYPE_CHECKING:
-    from rewards.admin import TransferAdmin
+    from rewards.admin.ledger import TransferAdmin
 
 PERMISSION = "rewards.adjust_points"
 MOST = 1_000_000

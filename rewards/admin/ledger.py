@@ -23,36 +23,12 @@ from members.admin import member_link, signed
 from members.admin_scoped import MemberScopedAdmin
 from members.models import Member
 from members.search import search
-from rewards import (
-    admin_adjust,
-    admin_backtest,
-    admin_bulk,
-    admin_gifts,
-    admin_moving_in,
-    admin_refunds,
-    admin_requests,
-    admin_rules,
-    admin_terms,
-    admin_tiers,
-    ledger,
-    terms,
-)
+from rewards import ledger, terms
+from rewards.admin.adjust import PERMISSION, adjust_page
 from rewards.models import Account, Allocation, Lot, Transfer, Wallet
 from rewards.models.ledger import AccountKind
 from rewards.queries import REASONS, TierProgress, balance_of, change_of, reason_text, tier_progress
 from rewards.wording import number
-
-__all__ = [
-    "admin_backtest",
-    "admin_bulk",
-    "admin_gifts",
-    "admin_moving_in",
-    "admin_refunds",
-    "admin_requests",
-    "admin_rules",
-    "admin_terms",
-    "admin_tiers",
-]
 
 Kind = Transfer.Kind
 _REASON = ("from_account", "to_account", "rule_revision__rule", "staff")
@@ -177,7 +153,7 @@ class TransferAdmin(OfMemberAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         def adjust(request: HttpRequest, member_id: int) -> HttpResponse:
-            return admin_adjust.adjust_page(self, request, member_id)
+            return adjust_page(self, request, member_id)
 
         page = path(
             "adjust/<int:member_id>/", self.admin_site.admin_view(adjust), name="rewards_transfer_adjust"
@@ -514,7 +490,7 @@ admin_parts.add_action(
         key="adjust",
         label=_("Adjust points"),
         url=_adjust_url,
-        permission=admin_adjust.PERMISSION,
+        permission=PERMISSION,
         icon="tune",
     )
 )
