@@ -1,15 +1,24 @@
-"""The groups a new installation begins with, so that nobody ticks a hundred rights before the first day of work."""
+"""The groups a new installation begins with, so that nobody ticks a hundred rights before the first day of work.
 
-from typing import Any
+Once made, a group is staff's own: no release takes a right from it or slips one in. What a later release would give
+a new installation is listed, and granted only when somebody says so: ``manage.py staff_groups``.
+"""
 
+from collections.abc import Collection
+from typing import Any, TextIO
+
+import structlog
 from django.contrib.auth.models import Group, Permission
+from django.db import transaction
+
+logger = structlog.get_logger("kantis.members")
 
 _LOOK = {
     "members": ("member", "activity", "activityline", "tier", "tierchange", "tierhold", "consent", "consentchange",
                 "externalid", "store", "saleschannel", "product", "category", "activitykind"),
     "rewards": ("transfer", "lot", "account", "allocation", "wallet", "earningrule", "rulerevision", "tierterms",
                 "tierlevel", "tierdraft", "expirypolicy", "draft", "backtest", "refund",
-                "refundline", "refundpolicy"),
+                "refundline", "refundpolicy", "gift", "giftterms", "expirynotice"),
     "referrals": ("referral", "referralcode"),
     "campaigns": ("campaign", "message"),
     "analytics": ("dailyfigures",),
@@ -26,6 +35,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "rewards.add_refund",
         "rewards.change_refund",
         "rewards.adjust_points",
+        "rewards.view_adjustmentrequest",
         "members.set_tier",
     ),
     "Marketing": (
@@ -37,6 +47,9 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "rewards.change_tierdraft",
         "rewards.add_expirypolicy",
         "rewards.add_refundpolicy",
+        "rewards.add_giftterms",
+        "rewards.add_expirynotice",
+        "rewards.change_expirynotice",
         "rewards.add_draft",
         "rewards.change_draft",
         "rewards.publish_draft",
@@ -58,25 +71,68 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "rewards.view_adjustmentsettings",
         "rewards.add_refund",
         "rewards.change_refund",
-        "rewards.view_gift",
-        "rewards.view_giftterms",
+        "rewards.view_movingin",
     ),
 }
 
 
-def create_groups(**_signal: Any) -> None:
+def create_groups(*, verbosity: int = 0, stdout: TextIO | None = None, **_signal: Any) -> None:
     """Create the groups that are missing, each with its rights. A group that exists is staff's own and stays as it is.
 
-    Connected to ``post_migrate`` of the uppermost app, when the permissions of all apps exist.
+    Connected to ``post_migrate`` of the uppermost app, when the permissions of all apps exist. Where a group lacks
+    rights that a new installation's has, ``migrate`` says so in one line.
     """
     existing = set(Group.objects.filter(name__in=GROUPS).values_list("name", flat=True))
-    missing = [name for name in GROUPS if name not in existing]
-    if not missing:
-        return
+    for name in GROUPS:
+        if name not in existing:
+            Group.objects.create(name=name).permissions.set(_permissions(GROUPS[name]))
+    lacking = missing_rights()
+    if lacking and verbosity and stdout is not None:
+        stdout.write(
+            f"Rights that a new installation gives are missing in: {', '.join(lacking)}. See manage.py staff_groups.\n"
+        )
+
+
+def missing_rights() -> dict[str, list[str]]:
+    """The rights that a new installation's group has and the group of that name here lacks, by group.
+
+    Complete groups are left out, and so are those that staff have deleted or renamed.
+    """
+    held: dict[str, set[str]] = {group.name: set() for group in Group.objects.filter(name__in=GROUPS)}
+    rows = Group.objects.filter(name__in=GROUPS, permissions__isnull=False).values_list(
+        "name", "permissions__content_type__app_label", "permissions__codename"
+    )
+    for name, app, codename in rows:
+        held[name].add(f"{app}.{codename}")
+    return {
+        name: lacking
+        for name, labels in GROUPS.items()
+        if name in held and (lacking := [label for label in labels if label not in held[name]])
+    }
+
+
+def grant_missing(*, groups: Collection[str] = (), rights: Collection[str] = ()) -> dict[str, list[str]]:
+    """Give groups the rights they lack, and return what was given; empty ``groups`` or ``rights`` mean all of them.
+
+    Only ever adds, and only what ``missing_rights`` lists: a second call gives nothing.
+    """
+    given = {
+        name: chosen
+        for name, lacking in missing_rights().items()
+        if (not groups or name in groups)
+        and (chosen := [label for label in lacking if not rights or label in rights])
+    }
+    with transaction.atomic():
+        for name, labels in given.items():
+            Group.objects.get(name=name).permissions.add(*_permissions(labels))
+    for name, labels in given.items():
+        logger.info("staff_group_granted", group=name, rights=labels)
+    return given
+
+
+def _permissions(labels: Collection[str]) -> list[Permission]:
     by_label = {
         f"{permission.content_type.app_label}.{permission.codename}": permission
         for permission in Permission.objects.select_related("content_type")
     }
-    for name in missing:
-        group = Group.objects.create(name=name)
-        group.permissions.set(by_label[label] for label in GROUPS[name] if label in by_label)
+    return [by_label[label] for label in labels if label in by_label]
