@@ -4,18 +4,41 @@ Importing this package registers them all; ``autodiscover`` does, as for every a
 """
 
 from rewards import admin_backtest
-from rewards.admin import adjust, bulk, gifts, ledger, moving_in, refunds, requests, rules, terms, tiers
+from rewards.admin import (
+    activity_page,
+    adjust,
+    bulk,
+    gifts,
+    ledger,
+    member_page,
+    moving_in,
+    refund_policy,
+    refunding,
+    refunds,
+    requests,
+    rules,
+    terms,
+    tier_form,
+    tier_holds,
+    tier_terms,
+)
 
 __all__ = [
+    "activity_page",
     "adjust",
     "admin_backtest",
     "bulk",
     "gifts",
     "ledger",
+    "member_page",
     "moving_in",
+    "refund_policy",
+    "refunding",
     "refunds",
     "requests",
     "rules",
     "terms",
-    "tiers",
+    "tier_form",
+    "tier_holds",
+    "tier_terms",
 ]
