@@ -16,10 +16,9 @@ from django.db import connection
 from django.utils.translation import gettext as _
 
 from loyalty.models import Partner
+from rewards.moving_in.checks import CHECKS, SHARED_PHONES, Check
 from rewards.moving_in.files import (
-    LOTS,
     MEMBERS,
-    TIERS,
     Frame,
     LotRow,
     MemberRow,
@@ -51,59 +50,6 @@ _INDEX = """
 CREATE INDEX ON moving_member (member_id); CREATE INDEX ON moving_card (number);
 CREATE INDEX ON moving_lot (member_id); CREATE INDEX ON moving_tier (member_id);
 ANALYZE moving_member; ANALYZE moving_card; ANALYZE moving_lot; ANALYZE moving_tier;
-"""
-
-# What is wrong among the rows: line, member id and a detail for the reason, each.
-_KNOWN = """
-SELECT m.line, m.member_id, '' FROM moving_member m
-LEFT JOIN members_externalid known ON known.partner_id = %(partner)s AND known.external_id = m.member_id
-"""
-_MEMBER_TWICE = """
-SELECT m.line, m.member_id, min(o.line)::text FROM moving_member m
-JOIN moving_member o ON o.member_id = m.member_id AND o.line <> m.line GROUP BY m.line, m.member_id
-"""
-_EMAIL_TWICE = """
-SELECT m.line, m.member_id, first.line::text FROM moving_member m JOIN (
-    SELECT email, min(line) AS line FROM moving_member WHERE email <> '' GROUP BY email HAVING count(*) > 1
-) first ON first.email = m.email AND first.line < m.line
-"""
-_EMAIL_TAKEN = f"""{_KNOWN}
-JOIN members_member taken ON lower(taken.email) = m.email AND NOT (taken.email = '')
-WHERE m.email <> '' AND known.member_id IS DISTINCT FROM taken.id
-"""
-_GONE = f"{_KNOWN} JOIN members_member gone ON gone.id = known.member_id WHERE gone.status <> 'active'"
-_CARD_TWICE = """
-SELECT c.line, c.member_id, c.number || ' / ' || min(o.line) FROM moving_card c
-JOIN moving_card o ON o.number = c.number AND o.line < c.line GROUP BY c.line, c.member_id, c.number
-"""
-_CARD_TAKEN = """
-SELECT c.line, c.member_id, c.number FROM moving_card c
-LEFT JOIN members_externalid known ON known.partner_id = %(partner)s AND known.external_id = c.member_id
-LEFT JOIN members_formercard former ON former.number = c.number
-LEFT JOIN members_member own ON own.card_number = c.number
-WHERE coalesce(own.id, former.member_id) IS NOT NULL
-  AND coalesce(own.id, former.member_id) IS DISTINCT FROM known.member_id
-"""
-_LOT_TWICE = """
-SELECT l.line, l.member_id, min(o.line)::text FROM moving_lot l
-JOIN moving_lot o ON o.member_id = l.member_id AND o.ref = l.ref AND o.line < l.line GROUP BY l.line, l.member_id
-"""
-_TIER_TWICE = """
-SELECT t.line, t.member_id, min(o.line)::text FROM moving_tier t
-JOIN moving_tier o ON o.member_id = t.member_id AND o.line < t.line GROUP BY t.line, t.member_id
-"""
-_NOBODYS = {
-    LOTS: """SELECT x.line, x.member_id, '' FROM moving_lot x
-        LEFT JOIN moving_member m ON m.member_id = x.member_id WHERE m.line IS NULL""",
-    TIERS: """SELECT x.line, x.member_id, '' FROM moving_tier x
-        LEFT JOIN moving_member m ON m.member_id = x.member_id WHERE m.line IS NULL""",
-}
-_SHARED_PHONES = """
-SELECT count(*) FROM moving_member m WHERE m.phone <> '' AND NOT m.refused AND (
-    m.phone IN (SELECT phone FROM moving_member GROUP BY phone HAVING count(*) > 1)
-    OR EXISTS (SELECT 1 FROM members_member o
-               LEFT JOIN members_externalid k ON k.member_id = o.id AND k.partner_id = %s
-               WHERE o.phone = m.phone AND NOT (o.phone = '') AND k.external_id IS DISTINCT FROM m.member_id))
 """
 
 T = TypeVar("T")
@@ -165,8 +111,8 @@ class Staging:
             self._load(read_tiers(sources.tiers, self.frame), self._put_tiers, moved)
         with connection.cursor() as cursor:
             cursor.execute(_INDEX)
-        for file, sql, explain in self._checks():
-            self._check(file, sql, explain)
+        for check in CHECKS:
+            self._refuse_found(check)
         self._hold_back()
 
     def _load(
@@ -246,75 +192,14 @@ class Staging:
 
     # --- Checking -----------------------------------------------------------------------------------------------------
 
-    @staticmethod
-    def _checks() -> Iterator[tuple[str, str, Callable[[str], str]]]:
-        """Each check: the file, a query for what is wrong, and the reason from the detail that it gives."""
-        yield (
-            MEMBERS,
-            _MEMBER_TWICE,
-            lambda line: (
-                _("member_id stands on line %(line)s too: one row for each member.") % {"line": line}
-            ),
-        )
-        yield (
-            MEMBERS,
-            _EMAIL_TWICE,
-            lambda line: (
-                _("The e-mail address stands on line %(line)s already: one person twice? Merge them first.")
-                % {"line": line}
-            ),
-        )
-        yield (
-            MEMBERS,
-            _EMAIL_TAKEN,
-            lambda _detail: _(
-                "Another member has this e-mail address already: give that member this member_id, or leave out the "
-                "address."
-            ),
-        )
-        yield (
-            MEMBERS,
-            _GONE,
-            lambda _detail: _("This member has left the programme here: leave the row out."),
-        )
-        yield (
-            MEMBERS,
-            _CARD_TWICE,
-            lambda detail: (
-                _("Card %(card)s stands on line %(line)s already: a card belongs to one member.")
-                % dict(zip(("card", "line"), detail.split(" / "), strict=True))
-            ),
-        )
-        yield (
-            MEMBERS,
-            _CARD_TAKEN,
-            lambda card: _("Card %(card)s belongs to another member already.") % {"card": card},
-        )
-        yield (
-            LOTS,
-            _LOT_TWICE,
-            lambda line: (
-                _("The same lot stands on line %(line)s: give each a lot_id of its own.") % {"line": line}
-            ),
-        )
-        yield (
-            TIERS,
-            _TIER_TWICE,
-            lambda line: _("The member's tier stands on line %(line)s already.") % {"line": line},
-        )
-        for file in (LOTS, TIERS):
-            yield (
-                file,
-                _NOBODYS[file],
-                lambda _detail: _("member_id is not among the members that can be taken."),
-            )
-
-    def _check(self, file: str, sql: str, explain: Callable[[str], str]) -> None:
+    def _refuse_found(self, check: Check) -> None:
         with connection.cursor() as cursor:
-            cursor.execute(sql, {"partner": self.partner.pk})
+            cursor.execute(check.sql, {"partner": self.partner.pk})
             found = cursor.fetchall()
         for rows in chunks(found, AT_ONCE):
-            self.refuse([Refused(file, line, whose, explain(detail)) for line, whose, detail in rows])
+            self.refuse(
+                [Refused(check.file, line, whose, check.reason(detail)) for line, whose, detail in rows]
+            )
 
     def _hold_back(self) -> None:
         """Refuse the members of whom any row is refused."""
@@ -400,7 +285,7 @@ class Staging:
 
     def shared_phones(self) -> int:
         """How many members of the files have a phone number that another of them, or another member here, has."""
-        return int(_rows(_SHARED_PHONES, [self.partner.pk])[0][0])
+        return int(_rows(SHARED_PHONES, [self.partner.pk])[0][0])
 
     def points_left_out(self) -> dict[int, tuple[int, int]]:
         """Lots and points, by wallet, that belong to refused or unknown members."""
