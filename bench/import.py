@@ -36,7 +36,7 @@ def made_up(file: Path) -> Path:
     """Some twenty thousand purchases of the demo's people as a CSV file."""
     from rewards.demo.people import people
     from rewards.demo.shopping import trips
-    from rewards.purchases_file import COLUMNS
+    from rewards.purchases.values import COLUMNS
 
     chance = random.Random(1)
     at = dt.datetime.now(dt.UTC)
@@ -102,7 +102,7 @@ def take_in(file: Path) -> tuple[float, int]:
     """Import the file; the seconds it took and the number of purchases."""
     from loyalty import clock
     from loyalty.models import Partner
-    from rewards.purchases_import import PurchasesImport
+    from rewards.purchases.importing import PurchasesImport
 
     partner, _created = Partner.objects.get_or_create(slug="bench", defaults={"name": "Bench"})
     began = time.perf_counter()

@@ -22,7 +22,8 @@ from loyalty import clock
 from members.contacts import InvalidPhone, normal_email, normal_phone
 from members.former_cards import former_number
 from members.models.consent import ConsentChannel, Purpose
-from rewards.purchases_file import BadValue, FileRefused
+from rewards.purchases.blocks import FileRefused
+from rewards.purchases.values import BadValue
 
 MEMBERS, LOTS, TIERS = "members", "lots", "tiers"
 REQUIRED = {

@@ -27,7 +27,7 @@ from rewards.moving_in.files import Frame, Refused, Sources
 from rewards.moving_in.opening import Move, Opened, open_batch
 from rewards.moving_in.parity import HEADER, Parity, Seen, look_up
 from rewards.moving_in.staging import Staged, Staging
-from rewards.purchases_file import FileRefused
+from rewards.purchases.blocks import FileRefused
 
 RUN_NAME = "rewards.import_members"
 BATCH = 500

@@ -17,7 +17,7 @@ from loyalty.runs.exclusive import exclusively
 from rewards.models import MovingIn, MovingInFile
 from rewards.moving_in.files import LOTS, MEMBERS, TIERS, Sources
 from rewards.moving_in.importing import AlreadyRunning, MembersImport, Progress, Results
-from rewards.purchases_file import FileRefused
+from rewards.purchases.blocks import FileRefused
 
 Status, Kind = MovingIn.Status, MovingInFile.Kind
 UPLOADED = (Kind.MEMBERS, Kind.LOTS, Kind.TIERS)

@@ -19,7 +19,7 @@ from loyalty.models import Partner, Run
 from members import kinds
 from members.activities import LineFacts
 from members.models import Activity
-from rewards import backtest, drafts, ledger, refunds, terms, tiers
+from rewards import backtest, drafts, ledger, refunds, terms, tier_review
 from rewards.backtest_report import histogram
 from rewards.earning import record_and_reward, record_and_reward_many
 from rewards.grants import adjust
@@ -31,7 +31,7 @@ from rewards.models import (
     Transfer,
     Wallet,
 )
-from rewards.purchases_import import PurchasesImport
+from rewards.purchases.importing import PurchasesImport
 from rewards.replay import Period, Replay
 from rewards.revisions import RevisionRefused, RuleTerms
 from tests.rewards import random_terms
@@ -165,7 +165,7 @@ def test_late_purchases_promotions_and_reviews_are_replayed(settings: Any) -> No
     with_run = Run.objects.create(
         name="rewards.review_tiers", status=Run.Status.SUCCEEDED, at=night, started_at=night, seen_at=night
     )
-    assert tiers.review(at=with_run.at).changed == 1
+    assert tier_review.review(at=with_run.at).changed == 1
     buy(3, at + 381 * DAY, "100.00")
     buy(4, at + 100 * DAY, "300.00", recorded=at + 382 * DAY)
     adjust(member_id=aino.pk, points=-50, staff_id=staff_id(), note="Test", at=at + 383 * DAY)
@@ -189,7 +189,7 @@ def staff_id() -> int:
 
 
 def write_csv(folder: Path, rows: list[str]) -> Path:
-    from rewards.purchases_file import COLUMNS
+    from rewards.purchases.values import COLUMNS
 
     file = folder / "purchases.csv"
     file.write_text("\n".join([",".join(COLUMNS), *rows]) + "\n")

@@ -14,7 +14,7 @@ from members.models import User
 from rewards.moving_in import parity
 from rewards.moving_in.files import Sources
 from rewards.moving_in.importing import AlreadyRunning, MembersImport, Progress, Results
-from rewards.purchases_file import FileRefused
+from rewards.purchases.blocks import FileRefused
 
 DIFFERS = 1
 REFUSED = 2

@@ -10,8 +10,8 @@ from tqdm import tqdm
 
 from loyalty import clock
 from loyalty.models import Partner
-from rewards.purchases_file import FileRefused
-from rewards.purchases_import import PurchasesImport, Summary
+from rewards.purchases.blocks import FileRefused
+from rewards.purchases.importing import PurchasesImport, Summary
 
 DEFAULT_PARTNER = "import"
 REJECTED = 1

@@ -25,15 +25,10 @@ from members.enrolment import NewMember, enrol_many
 from members.models import Activity, ExternalId, Member
 from rewards.earning import Outcome, record_and_reward_many
 from rewards.models import EarningRule
-from rewards.purchases_file import (
-    COLUMNS,
-    FileRefused,
-    Purchase,
-    PurchasesFile,
-    Refusal,
-    RefusedRow,
-    survey,
-)
+from rewards.purchases.blocks import FileRefused
+from rewards.purchases.reading import Purchase, PurchasesFile, Refusal, RefusedRow
+from rewards.purchases.surveying import survey
+from rewards.purchases.values import COLUMNS
 
 RUN_NAME = "rewards.import_purchases"
 KIND = "purchase"

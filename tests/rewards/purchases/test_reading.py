@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 
 from members.activities import LineFacts
-from rewards import purchases_file
-from rewards.purchases_file import COLUMNS, FileRefused, Purchase, PurchasesFile, Refusal, survey
+from rewards.purchases import blocks, reading
+from rewards.purchases.blocks import FileRefused
+from rewards.purchases.reading import Purchase, PurchasesFile, Refusal
+from rewards.purchases.surveying import survey
+from rewards.purchases.values import COLUMNS
 
 HEADER = ",".join(COLUMNS)
 NOW = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
@@ -71,7 +74,7 @@ def test_blocks_may_end_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     file = write(tmp_path, BREAD, MILK, LATER, end="\r\n")
     whole = read(file)
     for size in range(1, 120, 7):
-        monkeypatch.setattr(purchases_file, "BLOCK_BYTES", size)
+        monkeypatch.setattr(blocks, "BLOCK_BYTES", size)
         assert read(file) == whole
 
 
@@ -151,7 +154,7 @@ def test_rows_that_stand_apart_are_refused_everywhere(tmp_path: Path) -> None:
 def test_a_purchase_without_end_is_refused_in_constant_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(purchases_file, "MAX_ROWS_OF_PURCHASE", 10)
+    monkeypatch.setattr(reading, "MAX_ROWS_OF_PURCHASE", 10)
     items = read(write(tmp_path, *[BREAD] * 25, LATER))
     assert [(type(item), len(item.rows)) for item in items] == [
         (Refusal, 10),

@@ -15,9 +15,10 @@ from django.core.management import CommandError, call_command
 from loyalty import clock
 from loyalty.models import Event, Partner, Run
 from members.models import Activity, ActivityLine, ExternalId, Member, Product, TierChange
-from rewards import purchases_import, verification
+from rewards import verification
 from rewards.models import Transfer
-from rewards.purchases_file import COLUMNS
+from rewards.purchases import importing
+from rewards.purchases.values import COLUMNS
 
 pytestmark = pytest.mark.django_db
 
@@ -90,7 +91,7 @@ def test_a_second_run_adds_nothing(tmp_path: Path) -> None:
 
 def test_the_run_is_recorded(tmp_path: Path) -> None:
     run(write(tmp_path, *FIRST, "r3,,2024-03-01T10:00:00Z,,,EUR,,,,1,1"))
-    row = Run.objects.get(name=purchases_import.RUN_NAME)
+    row = Run.objects.get(name=importing.RUN_NAME)
     assert (row.status, row.done, row.failed) == (Run.Status.SUCCEEDED, 1, 1)
     assert (row.detail["file"], row.detail["created"]) == ("purchases.csv", 1)
 
@@ -150,10 +151,10 @@ def test_a_dry_run_on_an_empty_house_makes_not_even_the_partner(tmp_path: Path) 
 def test_an_import_that_died_in_the_middle_is_completed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(purchases_import, "BATCH_PURCHASES", 2)
+    monkeypatch.setattr(importing, "BATCH_PURCHASES", 2)
     rows = [f"r{n},m{n % 3},2024-03-{n + 1:02}T10:00:00Z,s,web,EUR,x,,,1,10.00" for n in range(9)]
     file = write(tmp_path, *rows)
-    original = purchases_import.record_and_reward_many
+    original = importing.record_and_reward_many
     calls = iter(range(9))
 
     def dies(items: Any, *, at: dt.datetime) -> Any:
@@ -162,10 +163,10 @@ def test_an_import_that_died_in_the_middle_is_completed(
             raise KeyboardInterrupt
         return answers
 
-    monkeypatch.setattr(purchases_import, "record_and_reward_many", dies)
+    monkeypatch.setattr(importing, "record_and_reward_many", dies)
     assert run(file)["exit"] == 130
     assert Activity.objects.count() == 4
-    monkeypatch.setattr(purchases_import, "record_and_reward_many", original)
+    monkeypatch.setattr(importing, "record_and_reward_many", original)
     assert run(file) == summary(
         lines=9, activities=9, created=5, replayed=4, points={"base": 50, "tier bonus": 0}
     )
@@ -173,7 +174,7 @@ def test_an_import_that_died_in_the_middle_is_completed(
 
 
 def test_a_file_out_of_order_moves_joining_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(purchases_import, "BATCH_PURCHASES", 1)
+    monkeypatch.setattr(importing, "BATCH_PURCHASES", 1)
     run(
         write(
             tmp_path,
