@@ -24,7 +24,7 @@ from loyalty.runs import record
 from members.activities import NewActivity
 from members.enrolment import enrol_many
 from members.models import Member, Product, Store, User
-from rewards import ledger, tiers
+from rewards import ledger, tier_review
 from rewards.demo import economy
 from rewards.demo.people import DEMO_EMAIL, Person, people
 from rewards.demo.shopping import HELSINKI, Trip, trips
@@ -153,7 +153,7 @@ def _keep_house(moment: dt.datetime, ids: dict[int, int]) -> None:
     if moment.astimezone(HELSINKI).day == 1:
         while ledger.expire_due(at=moment, limit=10_000):
             pass
-        tiers.review(at=moment, limit=len(ids))
+        tier_review.review(at=moment, limit=len(ids))
 
 
 def _activity(trip: Trip, ids: dict[int, int], partners: dict[str, Partner]) -> NewActivity:

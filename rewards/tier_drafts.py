@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 
 from loyalty.runs.record import RunRecorder
 from members.models import Member, Tier
-from rewards import revisions, terms, tiers
+from rewards import revisions, terms, tier_review
 from rewards.models import TierDraft
 from rewards.revisions import NewLevel, RevisionRefused, TierPolicy
 from rewards.terms import Level, Terms, TierRules
@@ -160,8 +160,8 @@ def preview(*, draft_id: int, at: dt.datetime, run: RunRecorder | None = None) -
     after: Counter[str] = Counter()
     samples: dict[tuple[str, str], list[dict[str, Any]]] = {}
     last = 0
-    while members := tiers.members_after(last, BATCH):
-        for each in tiers.judge(members, rules, known, at=at):
+    while members := tier_review.members_after(last, BATCH):
+        for each in tier_review.judge(members, rules, known, at=at):
             source, target = codes[each.state.held.tier_id], each.decision.level.code
             before[source] += 1
             after[target] += 1
@@ -270,7 +270,7 @@ def move_members(*, draft_id: int, at: dt.datetime, run: RunRecorder | None = No
     if run is not None:
         run.row.total = Member.objects.exclude(status=Member.Status.ERASED).count()
         TierDraft.objects.filter(pk=draft_id).update(run_id=run.row.pk)
-    while (batch := tiers.review(at=at, after_member_id=last, limit=BATCH)).last_member_id is not None:
+    while (batch := tier_review.review(at=at, after_member_id=last, limit=BATCH)).last_member_id is not None:
         moved, last = moved + batch.changed, batch.last_member_id
         if run is not None:
             run.detail["moved"] = moved

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from loyalty.events import bus
 from members.models import TierHold
-from rewards import ledger, terms, tiers
+from rewards import ledger, terms, tier_review
 
 
 class HoldRefused(Exception):
@@ -56,7 +56,7 @@ def set_tier(
             set_at=at,
             until=until,
         )
-        tiers.review_members([member_id], at=at)
+        tier_review.review_members([member_id], at=at)
         bus.announce("tier.set", member_id=member_id, at=at, tier=known.tier_names[tier_id][0], kind=kind)
         return hold
 
@@ -67,7 +67,7 @@ def lift(*, member_id: int, staff_id: int, at: dt.datetime) -> bool:
         ledger.lock([member_id], [terms.current().default_wallet_id])
         if not _end(member_id, staff_id=staff_id, at=at):
             return False
-        tiers.review_members([member_id], at=at)
+        tier_review.review_members([member_id], at=at)
         return True
 
 

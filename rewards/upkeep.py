@@ -15,7 +15,7 @@ from django.db.models import F, QuerySet
 from loyalty.events import bus
 from loyalty.runs.record import RunRecorder
 from members.models import Member
-from rewards import ledger, tiers
+from rewards import ledger, tier_review
 from rewards.models import Lot
 from rewards.models.ledger import AccountKind
 
@@ -66,9 +66,9 @@ def review_tiers(*, at: dt.datetime, run: RunRecorder) -> None:
 
     def review(members: Sequence[int]) -> int:
         if len(members) == 1:
-            tiers.review_member(members[0], at=at)
+            tier_review.review_member(members[0], at=at)
             return 1
-        return tiers.review(at=at, after_member_id=members[0] - 1, limit=len(members)).reviewed
+        return tier_review.review(at=at, after_member_id=members[0] - 1, limit=len(members)).reviewed
 
     current = Member.objects.exclude(status=Member.Status.ERASED)
     for members in _pages(current.annotate(member_id=F("pk")).values_list("member_id", flat=True)):

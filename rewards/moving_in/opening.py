@@ -17,7 +17,7 @@ from members.enrolment import NewMember, enrol_many
 from members.former_cards import add_cards, note_tier_since
 from members.models import ExternalId, Member, TierChange, TierHold
 from members.tiers import Stay, TierMove, mark_reviewed, move
-from rewards import ledger, terms, tiers
+from rewards import ledger, terms, tier_review, tiers
 from rewards.ledger import Grant, Why
 from rewards.models import Transfer, Wallet
 from rewards.models.ledger import AccountKind
@@ -234,10 +234,10 @@ def _settle_tiers(batch: Sequence[Staged], ids: Mapping[str, int], known: Terms,
     if not wanted:
         return 0
     members, rules = sorted(wanted), known.tiers_at(move_in.at)
-    judged = tiers.judge(members, rules, known, at=move_in.at)
+    judged = tier_review.judge(members, rules, known, at=move_in.at)
     holds = _hold(judged, wanted, rules, move_in)
     if holds:
-        judged = tiers.judge(members, rules, known, at=move_in.at)
+        judged = tier_review.judge(members, rules, known, at=move_in.at)
     last = tiers.last_known(members, rules.basis)
     moves, stays = [], []
     for each in judged:
@@ -273,7 +273,7 @@ def _settle_tiers(batch: Sequence[Staged], ids: Mapping[str, int], known: Terms,
 
 
 def _hold(
-    judged: Sequence[tiers.Judged], wanted: Mapping[int, Staged], rules: TierRules, move_in: Move
+    judged: Sequence[tier_review.Judged], wanted: Mapping[int, Staged], rules: TierRules, move_in: Move
 ) -> int:
     """Hold the tier of the file, as a floor, where the points give less; without an end for one window's length."""
     if move_in.staff_id is None:

@@ -17,7 +17,7 @@ from django.utils.translation import ngettext
 from loyalty.models import Partner
 from members.former_cards import holders_of
 from members.models import ExternalId, Member
-from rewards import terms, tiers
+from rewards import terms, tier_review
 from rewards.models import Account, Lot, Transfer
 from rewards.models.ledger import AccountKind
 from rewards.moving_in.files import LotRow
@@ -82,7 +82,7 @@ def look_up(batch: Sequence[Staged], partner: Partner, at: dt.datetime) -> Seen:
         str(what): expires_at for what, expires_at in lots.values_list("transfer__occasion", "expires_at")
     }
     known = terms.current()
-    judged = tiers.judge(sorted(ids.values()), known.tiers_at(at), known, at=at) if ids else []
+    judged = tier_review.judge(sorted(ids.values()), known.tiers_at(at), known, at=at) if ids else []
     amounts = {each.state.member_id: each.amount for each in judged}
     held = Member.objects.filter(pk__in=ids.values()).values_list("pk", "tier_id")
     balances = (

@@ -12,7 +12,7 @@ from loyalty.models import Partner
 from members.activities import ActivityConflict, LineFacts, NewActivity
 from members.enrolment import NewMember, enrol
 from members.models import Activity, ActivityLine, Member, Product, TierChange
-from rewards import tiers
+from rewards import tier_review
 from rewards.earning import Outcome, Reason, record_and_reward, record_and_reward_many
 from rewards.grants import adjust, grant_once
 from rewards.ledger import Balance, InsufficientPoints
@@ -147,7 +147,7 @@ def test_a_tier_is_kept_until_the_review_takes_it(partner: Partner, member: Memb
     record_and_reward(purchase(partner, member, "r-1", "1000.00"), at=NOON)
     later = NOON + 366 * DAY
     kept = record_and_reward(purchase(partner, member, "r-2", "100.00", later), at=later)
-    tiers.review(at=later)
+    tier_review.review(at=later)
     lost = record_and_reward(purchase(partner, member, "r-3", "100.00", later + DAY), at=later + DAY)
 
     assert (given(kept), kept.tier_code) == ([("base", 100), ("tier bonus", 25)], "silver")

@@ -15,7 +15,7 @@ from loyalty.models import Partner
 from members.activities import LineFacts, NewActivity
 from members.enrolment import NewMember, enrol
 from members.models import Activity
-from rewards import ledger, terms, tiers
+from rewards import ledger, terms, tier_review
 from rewards.earning import record_and_reward
 from rewards.ledger import InsufficientPoints, Why
 from rewards.models import EarningRule, RuleRevision, Transfer, Wallet
@@ -164,7 +164,7 @@ class EconomyMachine(RuleBasedStateMachine):
     def night_falls(self) -> None:
         ledger.mature_due(at=self.now)
         ledger.expire_due(at=self.now)
-        tiers.review(at=self.now)
+        tier_review.review(at=self.now)
 
     @invariant()
     def the_ledger_is_sound(self) -> None:

@@ -19,7 +19,7 @@ from hypothesis.stateful import (
 )
 
 from members.enrolment import NewMember, enrol
-from rewards import gifts, ledger, tiers
+from rewards import gifts, ledger, tier_review
 from rewards.ledger import Grant, InsufficientPoints, OverReversal, Why
 from rewards.models import Account, GiftTerms, Lot, Wallet
 from rewards.models.ledger import AccountKind
@@ -78,7 +78,7 @@ class LedgerMachine(RuleBasedStateMachine):
             at=self.now,
         )
         assert len(ids) == len(entries)
-        tiers.review_member(self.members[member].pk, at=self.now)
+        tier_review.review_member(self.members[member].pk, at=self.now)
         found = [(member, id_, entry) for id_, entry in zip(ids, entries, strict=True)]
         self.known += found
         return multiple(*found)
@@ -150,7 +150,7 @@ class LedgerMachine(RuleBasedStateMachine):
         assert ledger.reverse(transfer_id=transfer_id, points=points, why=Why(), at=self.now) == points
         if points:
             self.models[member].undo(expected, points)
-            tiers.review_member(self.members[member].pk, at=self.now)
+            tier_review.review_member(self.members[member].pk, at=self.now)
 
     @rule(entry=entries, excess=st.integers(1, 5))
     def undo_too_much(self, entry: tuple[int, int, Entry], excess: int) -> None:

@@ -19,7 +19,7 @@ from members.enrolment import NewMember, enrol
 from members.former_cards import former_number
 from members.identification import UnknownMember, find_member
 from members.models import Consent, ExternalId, FormerCard, Member, TierChange, TierHold
-from rewards import tiers
+from rewards import tier_review
 from rewards.grants import adjust
 from rewards.ledger import Why, expire_due, mature_due, spend
 from rewards.management.commands import import_members
@@ -164,9 +164,9 @@ def test_tier_points_cannot_be_spent_and_leave_the_window_in_time(tmp_path: Path
     kept_there = Account.objects.filter(wallet=status, kind="available", balance__gt=0)
     assert dict(kept_there.values_list("member", "balance")) == {aino.pk: 1020, bo.pk: 5200}
     kept = dt.datetime(2026, 12, 31, 12, tzinfo=dt.UTC)
-    tiers.review_members([bo.pk], at=kept)
+    tier_review.review_members([bo.pk], at=kept)
     assert who("c-2").tier.code == "gold"  # as promised, to the last day
-    tiers.review_members([bo.pk], at=kept + dt.timedelta(days=1))
+    tier_review.review_members([bo.pk], at=kept + dt.timedelta(days=1))
     assert who("c-2").tier.code == "bronze"
     assert verify(at=kept + dt.timedelta(days=1)) == []
 

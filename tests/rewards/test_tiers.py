@@ -13,7 +13,7 @@ from loyalty.models import Partner
 from members.activities import NewActivity
 from members.enrolment import NewMember, enrol
 from members.models import Activity, Member, Tier, TierChange, TierHold, User
-from rewards import projection, terms, tier_drafts, tier_holds, tier_sums, tiers
+from rewards import projection, terms, tier_drafts, tier_holds, tier_review, tier_sums, tiers
 from rewards.earning import record_and_reward, record_and_reward_many
 from rewards.models import Refund, TierDraft, TierTerms
 from rewards.revisions import NewLevel, RevisionRefused, TierPolicy, revise_tiers
@@ -255,10 +255,10 @@ def test_terms_that_begin_later_move_nobody_before(partner: Partner, member: Mem
     tier_drafts.publish(draft_id=draft.pk, at=NOON)
 
     assert tier_drafts.due_drafts(at=NOON + 9 * DAY) == []
-    tiers.review(at=NOON + 9 * DAY)
+    tier_review.review(at=NOON + 9 * DAY)
     assert tier_of(member) == "silver"
     assert tier_drafts.due_drafts(at=NOON + 10 * DAY) == [draft.pk]
-    tiers.review(at=NOON + 11 * DAY)  # the nightly review does it as well
+    tier_review.review(at=NOON + 11 * DAY)  # the nightly review does it as well
     assert history(member)[-1] == ("terms", "copper")
     assert verify(at=NOON + 11 * DAY) == []
 
@@ -287,11 +287,11 @@ def test_gold_of_one_year_is_kept_until_the_end_of_the_next(partner: Partner, me
     late_in_2024 = dt.datetime(2024, 12, 31, 21, 30, tzinfo=dt.UTC)
     assert bought(partner, member, "5000.00", late_in_2024) == "gold"
     in_2025 = dt.datetime(2025, 12, 31, 12, tzinfo=dt.UTC)
-    tiers.review(at=in_2025)
+    tier_review.review(at=in_2025)
     assert (tier_of(member), verify(at=in_2025)) == ("gold", [])
     in_2026 = dt.datetime(2025, 12, 31, 22, 5, tzinfo=dt.UTC)  # five past midnight in Helsinki
     assert verify(at=in_2026) == []
-    tiers.review(at=in_2026)
+    tier_review.review(at=in_2026)
     assert history(member)[1:] == [("promoted", "gold"), ("reviewed", "bronze")]
     assert verify(at=in_2026) == []
 
@@ -316,7 +316,7 @@ def test_one_step_at_a_time_each_kept_for_its_time(partner: Partner, member: Mem
     assert bought(partner, member, "5000.00") == "gold"
     seen = []
     for days in range(36, 66):
-        tiers.review(at=NOON + days * DAY)
+        tier_review.review(at=NOON + days * DAY)
         seen.append(tier_of(member))
         assert verify(at=NOON + days * DAY) == []
     changes = [(n + 36, tier) for n, tier in enumerate(seen) if n == 0 or seen[n - 1] != tier]
@@ -327,7 +327,7 @@ def test_one_step_at_a_time_each_kept_for_its_time(partner: Partner, member: Mem
 def test_never_lost(partner: Partner, member: Member) -> None:
     put_in_force(window_days=30, downgrade="never")
     bought(partner, member, "1000.00")
-    tiers.review(at=NOON + 900 * DAY)
+    tier_review.review(at=NOON + 900 * DAY)
 
     assert (tier_of(member), verify(at=NOON + 900 * DAY)) == ("silver", [])
 
@@ -343,7 +343,7 @@ def test_refunds_count_off_and_the_review_takes_the_tier(
     refund(Activity.objects.get(), Decimal("1000.00"))
 
     assert verify(at=NOON) == []  # what a judgement did not know of is not held against it
-    tiers.review(at=NOON + DAY)
+    tier_review.review(at=NOON + DAY)
     assert (tier_of(member), verify(at=NOON + DAY)) == ("bronze", [])
     assert TierChange.objects.latest("pk").basis == basis
 
@@ -390,7 +390,7 @@ def by_hand(member: Member, support: User, kind: str, tier_id: int, **facts: obj
 
 def test_a_floor_by_hand_may_rise_but_not_fall(partner: Partner, member: Member, support: User) -> None:
     hold = by_hand(member, support, "floor", silver(), until=NOON + 30 * DAY)
-    tiers.review(at=NOON + DAY)
+    tier_review.review(at=NOON + DAY)
     assert tier_of(member) == "silver"
     assert bought(partner, member, "5000.00", NOON + 2 * DAY) == "gold"
     assert verify(at=NOON + 2 * DAY) == []
@@ -401,10 +401,10 @@ def test_a_floor_by_hand_may_rise_but_not_fall(partner: Partner, member: Member,
 
 def test_a_hold_that_ran_out_is_ended_by_the_review(member: Member, support: User) -> None:
     by_hand(member, support, "floor", gold(), until=NOON + 30 * DAY)
-    tiers.review(at=NOON + 29 * DAY)
+    tier_review.review(at=NOON + 29 * DAY)
     assert tier_of(member) == "gold"
     assert verify(at=NOON + 31 * DAY) == []
-    tiers.review(at=NOON + 31 * DAY)
+    tier_review.review(at=NOON + 31 * DAY)
 
     assert history(member) == [("enrolled", "bronze"), ("by_hand", "gold"), ("hold_ended", "bronze")]
     assert verify(at=NOON + 31 * DAY) == []
@@ -416,7 +416,7 @@ def test_a_lock_holds_against_rise_and_fall_until_it_is_lifted(
     bought(partner, member, "1000.00", NOON - DAY)
     by_hand(member, support, "lock", Tier.objects.get(code="bronze").pk)
     assert bought(partner, member, "5000.00", NOON + DAY) == "bronze"
-    tiers.review(at=NOON + 2 * DAY)
+    tier_review.review(at=NOON + 2 * DAY)
     assert (tier_of(member), verify(at=NOON + 2 * DAY)) == ("bronze", [])
 
     assert tier_holds.lift(member_id=member.pk, staff_id=support.pk, at=NOON + 3 * DAY)
@@ -477,9 +477,9 @@ def test_a_projected_fall_is_the_day_the_review_takes_it(partner: Partner, membe
     member.refresh_from_db()
     last = projection.project(member, at=NOON).lasts_until
     assert last == dt.date(2027, 12, 31) + dt.timedelta(days=31)
-    tiers.review(at=dt.datetime(2028, 1, 31, 21, 59, tzinfo=dt.UTC))
+    tier_review.review(at=dt.datetime(2028, 1, 31, 21, 59, tzinfo=dt.UTC))
     assert tier_of(member) == "silver"
-    tiers.review(at=dt.datetime(2028, 1, 31, 22, tzinfo=dt.UTC))
+    tier_review.review(at=dt.datetime(2028, 1, 31, 22, tzinfo=dt.UTC))
     assert history(member)[-1] == ("period_end", "bronze")
 
 

@@ -13,7 +13,7 @@ from loyalty.runs import daily
 from loyalty.runs.exclusive import exclusively
 from loyalty.runs.models import Run
 from members.models import Member, Tier
-from rewards import grants, ledger, tasks, tiers, upkeep
+from rewards import grants, ledger, tasks, tier_review, upkeep
 from rewards.models import Account, Transfer
 from rewards.verification import verify
 from tests.factories.campaigns import recorder
@@ -74,14 +74,14 @@ def test_one_poisoned_member_keeps_nobody_elses_points_from_expiring(monkeypatch
 def test_tiers_are_reviewed_though_one_member_breaks_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     members = [member(at=LONG_AGO) for _ in range(5)]
     Member.objects.update(tier=Tier.objects.get(code="silver"))
-    plain = tiers.review_members
+    plain = tier_review.review_members
 
     def judge(ids: list[int], **options: Any) -> Any:
         if members[2].pk in ids:
             raise ValueError("no such tier")
         return plain(ids, **options)
 
-    monkeypatch.setattr(tiers, "review_members", judge)
+    monkeypatch.setattr(tier_review, "review_members", judge)
     run = recorder()
     upkeep.review_tiers(at=NOON, run=run)
     assert (run.row.done, run.row.failed) == (4, 1)

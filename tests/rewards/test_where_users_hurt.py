@@ -11,7 +11,7 @@ from loyalty.models import Partner
 from members.activities import LineFacts, NewActivity
 from members.enrolment import NewMember, enrol
 from members.models import Activity, Member, Tier, TierChange
-from rewards import ledger, tiers
+from rewards import ledger, tier_review
 from rewards.earning import Outcome, record_and_reward
 from rewards.ledger import Balance, Why
 from rewards.models import EarningRule, RuleRevision, TierLevel, Transfer, Wallet
@@ -245,7 +245,7 @@ def test_a_tier_is_inserted_between_two_others_without_cleaning_data(
         for tier_id, threshold, multiplier in rows
     ]
     revise_tiers(window_days=365, levels=levels, at=NOON + DAY)
-    tiers.review(at=NOON + 2 * DAY)
+    tier_review.review(at=NOON + 2 * DAY)
 
     assert tier_of(member) == "ruby"
     moves = TierChange.objects.filter(member=member).order_by("pk")

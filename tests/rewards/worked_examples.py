@@ -17,7 +17,7 @@ from members import kinds
 from members.activities import LineFacts, NewActivity
 from members.enrolment import NewMember, enrol
 from members.models import Activity, ActivityKind, Member
-from rewards import confirmation, ledger, offers, terms, tiers
+from rewards import confirmation, ledger, offers, terms, tier_review
 from rewards.earning import record_and_reward
 from rewards.grants import adjust
 from rewards.ledger import Why
@@ -284,7 +284,7 @@ def _night(world: World) -> None:
     """The nightly work: pending points whose time has come, expiry, the review of tiers."""
     ledger.mature_due(at=world.now)
     ledger.expire_due(at=world.now)
-    tiers.review(at=world.now)
+    tier_review.review(at=world.now)
 
 
 def _confirm(world: World, name: str) -> None:
