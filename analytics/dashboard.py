@@ -12,7 +12,8 @@ from typing import Any
 from django.http import HttpRequest
 from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
+from django_stubs_ext import StrOrPromise
 
 from analytics import charts
 from analytics.charts import Chart, Number, Series
@@ -91,7 +92,7 @@ def dashboard(*, days: int) -> Dashboard:
         ),
         through=present[-1].date if present else None,
         computed_at=max((row.computed_at for row in present), default=None),
-        tiles=_tiles(present, complete),
+        tiles=tuple(shown.tile(present, complete) for shown in _SHOWN),
         charts=_charts(present) if present else (),
     )
 
@@ -130,62 +131,89 @@ def _one_decimal(value: Number) -> str:
     return number_format(round(float(value), 1), 1, use_l10n=True, force_grouping=True)
 
 
-def _tiles(present: Days, before: Days) -> tuple[Tile, ...]:
-    def tile(
-        key: str, label: str, figure: Figure, text: str, words: Callable[[Number], str] = charts.whole
-    ) -> Tile:
-        value, earlier = figure(present), figure(before)
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """A figure as a tile: its name, how it is computed, what it means, and how its value reads."""
+
+    key: str
+    label: StrOrPromise
+    figure: Figure
+    help: StrOrPromise
+    words: Callable[[Number], str] = charts.whole
+
+    def tile(self, present: Days, before: Days) -> Tile:
+        value, earlier = self.figure(present), self.figure(before)
         change = _change(value, earlier)
         return Tile(
-            key=key,
-            label=label,
-            help=text,
+            key=self.key,
+            label=str(self.label),
+            help=str(self.help),
             value=value,
-            shown="–" if value is None else words(value),
+            shown="–" if value is None else self.words(value),
             change=change,
             change_shown=_percent(change),
             direction=_direction(change),
         )
 
-    return (
-        tile("members", _("Members"), _last("members"), _("Enrolled by the end of the period.")),
-        tile("new_members", _("New members"), _sum("new_members"), _("Enrolled in the period.")),
-        tile(
-            "active_members",
-            _("Active members a day"),
-            _mean("active_members"),
-            _("Members with at least one activity, on average per day."),
-            _one_decimal,
-        ),
-        tile("purchases", _("Purchases"), _sum("purchases"), _("Purchases in the period.")),
-        tile("revenue", _("Revenue"), _sum("revenue"), _("Total of the purchases."), _money),
-        tile(
-            "average_purchase",
-            _("Average purchase"),
-            _average_purchase,
-            _("Revenue by purchase."),
-            _money_exact,
-        ),
-        tile(
-            "points_issued",
-            _("Points issued"),
-            _sum("points_issued"),
-            _("Granted, less what was taken back."),
-        ),
-        tile(
-            "points_redeemed",
-            _("Points redeemed"),
-            _sum("points_redeemed"),
-            _("Spent on rewards or donated."),
-        ),
-        tile("points_expired", _("Points expired"), _sum("points_expired"), _("Ran out in the period.")),
-        tile(
-            "points_outstanding",
-            _("Points outstanding"),
-            _last("points_outstanding"),
-            _("What members hold at the end of the period, less debt."),
-        ),
-    )
+
+_SHOWN = (
+    _Shown(
+        "members",
+        gettext_lazy("Members"),
+        _last("members"),
+        gettext_lazy("Enrolled by the end of the period."),
+    ),
+    _Shown(
+        "new_members",
+        gettext_lazy("New members"),
+        _sum("new_members"),
+        gettext_lazy("Enrolled in the period."),
+    ),
+    _Shown(
+        "active_members",
+        gettext_lazy("Active members a day"),
+        _mean("active_members"),
+        gettext_lazy("Members with at least one activity, on average per day."),
+        _one_decimal,
+    ),
+    _Shown(
+        "purchases", gettext_lazy("Purchases"), _sum("purchases"), gettext_lazy("Purchases in the period.")
+    ),
+    _Shown(
+        "revenue", gettext_lazy("Revenue"), _sum("revenue"), gettext_lazy("Total of the purchases."), _money
+    ),
+    _Shown(
+        "average_purchase",
+        gettext_lazy("Average purchase"),
+        _average_purchase,
+        gettext_lazy("Revenue by purchase."),
+        _money_exact,
+    ),
+    _Shown(
+        "points_issued",
+        gettext_lazy("Points issued"),
+        _sum("points_issued"),
+        gettext_lazy("Granted, less what was taken back."),
+    ),
+    _Shown(
+        "points_redeemed",
+        gettext_lazy("Points redeemed"),
+        _sum("points_redeemed"),
+        gettext_lazy("Spent on rewards or donated."),
+    ),
+    _Shown(
+        "points_expired",
+        gettext_lazy("Points expired"),
+        _sum("points_expired"),
+        gettext_lazy("Ran out in the period."),
+    ),
+    _Shown(
+        "points_outstanding",
+        gettext_lazy("Points outstanding"),
+        _last("points_outstanding"),
+        gettext_lazy("What members hold at the end of the period, less debt."),
+    ),
+)
 
 
 def _change(value: Number | None, earlier: Number | None) -> float | None:

@@ -19,55 +19,58 @@ def tiers() -> list[tuple[str, str]]:
     return [(tier.code, str(tier)) for tier in Tier.objects.all()]
 
 
+LINE_FIELDS = (
+    Field("sku", FieldType.TEXT, _("SKU")),
+    Field("category", FieldType.TEXT, _("category")),
+    Field("department", FieldType.TEXT, _("department")),
+    Field("brand", FieldType.TEXT, _("brand")),
+    Field("quantity", FieldType.DECIMAL, _("quantity")),
+    Field("total", FieldType.DECIMAL, _("total of the line")),
+)
+ACTIVITY_FIELDS = (
+    Field("kind", FieldType.CHOICE, _("kind of activity"), choices=kinds, orm="kind"),
+    Field("total", FieldType.DECIMAL, _("total"), orm="total"),
+    Field("store", FieldType.TEXT, _("store"), orm="store__code"),
+    Field("channel", FieldType.TEXT, _("channel"), orm="channel__code"),
+    Field("occurred_at", FieldType.DATETIME, _("time of the activity"), orm="occurred_at"),
+    Field("tier", FieldType.CHOICE, _("tier held before"), choices=tiers),
+    Field(
+        "tier_reached",
+        FieldType.TEXT_LIST,
+        _("tier held before (or higher)"),
+        choices=tiers,
+        op_labels={Op.CONTAINS: _("is at least")},
+        phrases={
+            "contains": _("tier held before is %(value)s or higher"),
+            "not contains": _("tier held before is below %(value)s"),
+        },
+    ),
+    Field("weekday", FieldType.CHOICE, _("weekday in the store"), choices=WEEKDAYS),
+    Field("hour", FieldType.INTEGER, _("hour in the store (0 to 23)")),
+    Field("purchase_number", FieldType.INTEGER, _("number of the purchase (1 for the first)")),
+    Field("days_since_last", FieldType.INTEGER, _("days since the purchase before")),
+)
+MEMBER_FIELDS = (
+    Field("language", FieldType.CHOICE, _("language"), choices=settings.LANGUAGES, orm="language"),
+    Field("age", FieldType.INTEGER, _("age in years")),
+    Field("birthday_distance", FieldType.INTEGER, _("days from the birthday, before or after")),
+    Field("joined_at", FieldType.DATETIME, _("time of joining"), orm="joined_at"),
+    Field(
+        "acquisition_channel",
+        FieldType.CHOICE,
+        _("acquisition channel"),
+        choices=Member.AcquisitionChannel.choices,
+        orm="acquisition_channel",
+    ),
+)
+
+
 def register() -> None:
-    """Declare the fields of an activity and of its lines."""
-    line = subject("line")
-    line.register(
-        Field("sku", FieldType.TEXT, _("SKU")),
-        Field("category", FieldType.TEXT, _("category")),
-        Field("department", FieldType.TEXT, _("department")),
-        Field("brand", FieldType.TEXT, _("brand")),
-        Field("quantity", FieldType.DECIMAL, _("quantity")),
-        Field("total", FieldType.DECIMAL, _("total of the line")),
-    )
-    activity = subject("activity")
-    activity.register(
-        Field("kind", FieldType.CHOICE, _("kind of activity"), choices=kinds, orm="kind"),
-        Field("total", FieldType.DECIMAL, _("total"), orm="total"),
-        Field("store", FieldType.TEXT, _("store"), orm="store__code"),
-        Field("channel", FieldType.TEXT, _("channel"), orm="channel__code"),
-        Field("occurred_at", FieldType.DATETIME, _("time of the activity"), orm="occurred_at"),
-        Field("tier", FieldType.CHOICE, _("tier held before"), choices=tiers),
-        Field(
-            "tier_reached",
-            FieldType.TEXT_LIST,
-            _("tier held before (or higher)"),
-            choices=tiers,
-            op_labels={Op.CONTAINS: _("is at least")},
-            phrases={
-                "contains": _("tier held before is %(value)s or higher"),
-                "not contains": _("tier held before is below %(value)s"),
-            },
-        ),
-        Field("weekday", FieldType.CHOICE, _("weekday in the store"), choices=WEEKDAYS),
-        Field("hour", FieldType.INTEGER, _("hour in the store (0 to 23)")),
-        Field("purchase_number", FieldType.INTEGER, _("number of the purchase (1 for the first)")),
-        Field("days_since_last", FieldType.INTEGER, _("days since the purchase before")),
-    )
-    member = subject("member")
-    member.register(
-        Field("language", FieldType.CHOICE, _("language"), choices=settings.LANGUAGES, orm="language"),
-        Field("age", FieldType.INTEGER, _("age in years")),
-        Field("birthday_distance", FieldType.INTEGER, _("days from the birthday, before or after")),
-        Field("joined_at", FieldType.DATETIME, _("time of joining"), orm="joined_at"),
-        Field(
-            "acquisition_channel",
-            FieldType.CHOICE,
-            _("acquisition channel"),
-            choices=Member.AcquisitionChannel.choices,
-            orm="acquisition_channel",
-        ),
-    )
+    """Declare the fields of an activity, of its lines and of its member."""
+    line, activity, member = subject("line"), subject("activity"), subject("member")
+    line.register(*LINE_FIELDS)
+    activity.register(*ACTIVITY_FIELDS)
+    member.register(*MEMBER_FIELDS)
     activity.include("member", member, label=_("member"))
     activity.relate(
         Relation(

@@ -231,23 +231,10 @@ def _write(
     at: dt.datetime,
     partner: Partner | None,
 ) -> None:
-    """All rows of the enrolments. External ids go in by name: two batches at once then wait instead of deadlocking."""
+    """All rows of the enrolments."""
     Member.objects.bulk_create(members)
     pairs = list(zip(members, news, strict=True))
-    named = sorted((pair for pair in pairs if pair[1].external_id), key=lambda pair: pair[1].external_id)
-    if named:
-        if partner is None:
-            raise ValueError("An external id belongs to a partner.")
-        ExternalId.objects.bulk_create(
-            ExternalId(
-                partner=partner,
-                external_id=new.external_id,
-                member=member,
-                content_digest=_digest(new),
-                created_at=at,
-            )
-            for member, new in named
-        )
+    _write_external_ids(pairs, partner, at=at)
     TierChange.objects.bulk_create(
         TierChange(
             member=member,
@@ -258,24 +245,44 @@ def _write(
         for member in members
     )
     partner_id = partner.pk if partner else None
-    announce_many(
-        [
-            Announcement(
-                name="member.enrolled",
-                member_id=member.pk,
-                partner_id=partner_id,
-                at=member.joined_at,
-                facts={"source": str(source), "acquisition_channel": str(member.acquisition_channel)}
-                | ({"referral_code": new.referral_code} if new.referral_code else {}),
-            )
-            for member, new in pairs
-        ]
-    )
+    announce_many([_enrolled(member, new, source, partner_id) for member, new in pairs])
     record_first_consents(
         [(member, consent) for member, new in pairs for consent in new.consents],
         source=source,
         at=at,
         partner_id=partner_id,
+    )
+
+
+def _write_external_ids(
+    pairs: Sequence[tuple[Member, NewMember]], partner: Partner | None, *, at: dt.datetime
+) -> None:
+    """External ids go in by name: two batches at once then wait instead of deadlocking."""
+    named = sorted((pair for pair in pairs if pair[1].external_id), key=lambda pair: pair[1].external_id)
+    if not named:
+        return
+    if partner is None:
+        raise ValueError("An external id belongs to a partner.")
+    ExternalId.objects.bulk_create(
+        ExternalId(
+            partner=partner,
+            external_id=new.external_id,
+            member=member,
+            content_digest=_digest(new),
+            created_at=at,
+        )
+        for member, new in named
+    )
+
+
+def _enrolled(member: Member, new: NewMember, source: str, partner_id: int | None) -> Announcement:
+    facts = {"source": str(source), "acquisition_channel": str(member.acquisition_channel)}
+    return Announcement(
+        name="member.enrolled",
+        member_id=member.pk,
+        partner_id=partner_id,
+        at=member.joined_at,
+        facts=facts | ({"referral_code": new.referral_code} if new.referral_code else {}),
     )
 
 

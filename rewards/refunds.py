@@ -157,18 +157,22 @@ def _refund(
     )
     due = points_due(activity, original, after(left, back), known)
     _settle(made, due, policy_at(occurred_at), known, at=at)
+    _announce(made, activity)
+    return _outcome(made, activity, known, replayed=False)
+
+
+def _announce(made: Refund, activity: Activity) -> None:
     bus.announce(
         "activity.refunded",
         member_id=activity.member_id,
         partner_id=activity.partner_id,
-        at=occurred_at,
+        at=made.occurred_at,
         activity=str(activity.public_id),
         refund=str(made.public_id),
-        amount=str(back.amount),
+        amount=str(made.amount),
         points=made.points,
         status=made.status,
     )
-    return _outcome(made, activity, known, replayed=False)
 
 
 def _digest(activity_id: int, order: Order) -> bytes:
