@@ -7,6 +7,7 @@ Each worker has its own test database (pytest-django) and its own Redis database
 import atexit
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -85,6 +86,24 @@ def let_committing_tests_leave_the_seeds() -> None:
             connection.creation.deserialize_db_from_string(contents)
 
     TransactionTestCase._fixture_teardown = teardown  # type: ignore[attr-defined]
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """pytest-django's own, but a browser's last request that still holds a session must not fail the whole run.
+
+    The test database cannot be dropped under an open session. What such a session did last is said, then it is ended.
+    """
+    yield
+    from django.db import connection
+
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT state, left(query, 200), pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        for state, query, _ended in cursor.fetchall():
+            print(f"ended a session that a test left ({state}): {query}", file=sys.stderr)
 
 
 @pytest.hookimpl(trylast=True)
