@@ -1,26 +1,36 @@
-"""A marketer in a real browser: writes a rule without code, reads it back, publishes it, and sees it explained."""
+"""A marketer in a real browser: writes a rule without code, reads it back, tries it on the past, publishes it, and
+sees it explained on a purchase, as the member does.
+"""
 
 import datetime as dt
-import os
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
-from allauth.account.models import EmailAddress
-from axe_playwright_python.sync_playwright import Axe
-from django.core.cache import cache
 
-from loyalty.partners.keys import create_key
-from rewards import terms
-from rewards.models import EarningRule, RuleRevision
-from tests.factories.members import NOON, member
-from tests.factories.rewards import purchase
+from loyalty import clock
+from loyalty.partners.models import Partner
+from members.activities import LineFacts, NewActivity
+from members.models import Member
+from rewards import backtest
+from rewards.earning import record_and_reward
+from rewards.models import Backtest, EarningRule, RuleRevision
+from rewards.tasks import run_backtest
+from tests.browser.walking import (
+    DESKTOP,
+    log_in,
+    log_in_staff,
+    looks_right,
+    portal_faults,
+    post_purchase,
+    speak_english,
+)
+from tests.factories.partners import key_for
+from tests.factories.portal import DAY, NOW, PASSWORD, portal_member, purchases
 from tests.factories.staff import staff
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
-PASSWORD = "correct horse battery"
 SENTENCE = (
     "Double points on products of the category PASTRY, on Saturdays and Sundays, for Silver and above, "
     "at most 200 points per member a month."
@@ -29,28 +39,36 @@ SENTENCE = (
 
 @pytest.fixture
 def inside(page: Any, live_server: Any) -> Any:
-    """The page of a logged-in superuser who speaks English."""
-    cache.clear()
-    boss = staff(superuser=True)
-    EmailAddress.objects.create(user=boss, email=boss.email, primary=True, verified=True)
-    page.context.add_cookies([{"name": "django_language", "value": "en", "url": live_server.url}])
-    page.goto(f"{live_server.url}/admin/")
-    page.fill("input[name=login]", boss.email)
-    page.fill("input[name=password]", PASSWORD)
-    page.press("input[name=password]", "Enter")
-    page.wait_for_url(f"{live_server.url}/admin/")
-    return page
+    """The page of a marketer, with the rights of that group and no others, in English."""
+    page.set_viewport_size(DESKTOP)
+    return log_in_staff(page, live_server.url, staff(group="Marketing"))
 
 
-def faults_of(page: Any) -> list[str]:
-    found = Axe().run(page, context="#content-main").response["violations"]
-    return [f"{rule['id']}: {node['html']}" for rule in found for node in rule["nodes"]]
+@pytest.fixture
+def saturday(monkeypatch: pytest.MonkeyPatch) -> dt.datetime:
+    """The clock stands on a Saturday, so that what holds on weekends can be seen on any day."""
+    monkeypatch.setattr(clock, "now", lambda: NOW)
+    return NOW
 
 
-def picture(page: Any, name: str) -> None:
-    """For eyes: kept where KANTIS_PICTURES says."""
-    if folder := os.environ.get("KANTIS_PICTURES"):
-        page.screenshot(path=str(Path(folder) / f"{name}.png"), full_page=True)
+@pytest.fixture
+def aino(saturday: dt.datetime) -> Member:
+    """Silver since a month, who bought pastry last Saturday and last Monday."""
+    member = portal_member()
+    purchases(member, "1200.00")
+    for number, days in enumerate((7, 5)):
+        new = NewActivity(
+            partner_id=Partner.objects.get(slug="halli").pk,
+            member_id=member.pk,
+            external_id=f"pastry-{number}",
+            kind="purchase",
+            occurred_at=saturday - days * DAY,
+            currency="EUR",
+            total=Decimal(30),
+            lines=(LineFacts("bun", "PASTRY", "Food", Decimal(1), Decimal(30)),),
+        )
+        record_and_reward(new, at=saturday)
+    return member
 
 
 def write_rule(page: Any) -> None:
@@ -73,87 +91,115 @@ def add_row(builder: Any, about: str) -> None:
     builder.locator("select[data-about]").last.select_option(about)
 
 
-def test_a_marketer_writes_a_rule_publishes_it_and_sees_it_explained(inside: Any, live_server: Any) -> None:
-    page = inside
-    page.goto(f"{live_server.url}/admin/rewards/earningrule/add/")
+def read_back(page: Any) -> str:
+    page.get_by_role("button", name="Read it back").click()
+    page.wait_for_selector(".k-readback")
+    return str(page.locator(".k-readback .k-sentence").inner_text())
+
+
+def test_a_rule_is_written_tried_published_and_explained(
+    inside: Any, browser: Any, live_server: Any, aino: Member, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_backtest, "delay", lambda _id: None)
+    page, url = inside, live_server.url
+    write_it_in_a_draft(page, url)
+    try_it_on_the_past(page)
+    page.get_by_role("link", name="To the draft").click()
+    page.get_by_role("link", name="Publish").click()
+    page.get_by_role("button", name="Publish").click()
+    page.get_by_text("The new terms were made.").wait_for()
+    assert RuleRevision.objects.get(rule__code="pastry-weekend").valid_from == NOW
+
+    assert buy(url, aino, "r-1", pastry=10, coffee=5) == {"base": 15, "tier bonus": 3, "pastry-weekend": 10}
+    assert buy(url, aino, "r-2", pastry=250)["pastry-weekend"] == 190  # the rest of this month's 200
+    it_is_explained_to_staff(page, url, aino)
+    it_is_explained_to_the_member(browser, url)
+
+
+def write_it_in_a_draft(page: Any, url: str) -> None:
+    page.goto(f"{url}/admin/rewards/draft/add/")
+    page.fill("#id_name", "Spring")
+    page.locator("[name=_save]").click()
+    page.get_by_role("link", name="New rule").click()
     page.fill("#id_code", "pastry-weekend")
     page.locator("[name=names_en]").fill("Pastry weekend")
-    page.locator("[name=_save]").click()
-    page.wait_for_url("**/revise/")
-
     write_rule(page)
     assert not page.locator("#id_amount").is_visible()
     assert not page.locator("#id_points").is_visible()
-    page.get_by_role("button", name="Read it back").click()
-    page.wait_for_selector(".k-readback")
-    assert page.locator(".k-readback .k-sentence").inner_text() == SENTENCE
-    assert not RuleRevision.objects.filter(rule__code="pastry-weekend").exists()
-    picture(page, "rule-read-back")
-    page.get_by_role("button", name="Make the revision").click()
-    page.wait_for_url("**/change/")
+    assert read_back(page) == SENTENCE
+    looks_right(page, "rule-read-back")
+    page.get_by_role("button", name="Keep in the draft").click()
+    page.get_by_role("heading", name="What is to change").wait_for()
     assert SENTENCE in page.locator(".k-revision").inner_text()
+    assert not EarningRule.objects.filter(code="pastry-weekend").exists()
 
-    # The rule counts from now on; for a purchase of last Saturday it has to have begun by then.
-    aino = member(first_name="Aino", last_name="Virtanen")
-    first = purchase(aino, total=1000, at=NOON)
-    assert first.tier_code == "silver"
-    saturday = next_saturday(NOON)
-    RuleRevision.objects.filter(rule__code="pastry-weekend").update(valid_from=NOON)
-    terms.revised()
-    _key, text = create_key(partner=aino.enrolled_by or first_partner(), name="till", rate_per_minute=1000)
-    answer = page.request.post(
-        f"{live_server.url}/api/v1/activities",
-        headers={"Authorization": f"Bearer {text}", "Idempotency-Key": "r-1"},
-        data={
-            "external_id": "r-1",
-            "member": {"card_number": aino.card_number},
-            "kind": "purchase",
-            "occurred_at": saturday.isoformat(),
-            "total": "15.00",
-            "currency": "EUR",
-            "lines": [
-                {"sku": "bun", "category": "PASTRY", "quantity": "1", "total": "10.00"},
-                {"sku": "kilo", "category": "COFFEE", "quantity": "1", "total": "5.00"},
-            ],
-        },
+
+def try_it_on_the_past(page: Any) -> None:
+    page.get_by_role("link", name="Backtest a past period").click()
+    page.get_by_role("button", name="Start the backtest").click()
+    page.locator("progress").wait_for()
+    backtest.run(backtest_id=Backtest.objects.get().pk, now=clock.now)
+    page.get_by_role("heading", name="Points by rule").wait_for()  # the page looks again by itself
+    assert "Pastry weekend" in page.locator("section", has_text="Points by rule").first.inner_text()
+    assert page.locator(".k-tile", has_text="Points").first.locator(".k-value").inner_text() == "+30"
+    assert "of 3" in page.locator(".k-tile", has_text="Activities that would change").inner_text()
+    looks_right(page, "backtest-report")
+
+
+def buy(url: str, member: Member, number: str, **euros: int) -> dict[str, int]:
+    """Points by rule of a purchase posted to the API, with a line for each category."""
+    _key, key = key_for(Partner.objects.get(slug="halli"))
+    answer = post_purchase(
+        url,
+        key,
+        number,
+        member={"card_number": member.card_number},
+        occurred_at=NOW.isoformat(),
+        total=f"{sum(euros.values())}.00",
+        lines=[
+            {"sku": name, "category": name.upper(), "quantity": "1", "total": f"{total}.00"}
+            for name, total in euros.items()
+        ],
     )
-    assert answer.status == 201, answer.text()
-    reasons = {reason["rule"]: reason["points"] for reason in answer.json()["reasons"]}
-    assert reasons == {"base": 15, "tier bonus": 3, "pastry-weekend": 10}
-    page.goto(f"{live_server.url}/admin/members/member/{aino.pk}/overview/")
-    explained = page.locator(".k-reasons").first.inner_text()
-    assert "Pastry weekend" in explained
-    assert "10" in explained
-    picture(page, "rule-explained")
-    page.goto(
-        f"{live_server.url}/admin/rewards/earningrule/{EarningRule.objects.get(code='pastry-weekend').pk}/change/"
-    )
-    assert page.locator(".k-sum dd").first.inner_text() == "10"
+    return {reason["rule"]: reason["points"] for reason in answer["reasons"]}
 
 
-def first_partner() -> Any:
-    from loyalty.models import Partner
+def it_is_explained_to_staff(page: Any, url: str, member: Member) -> None:
+    page.goto(f"{url}/admin/members/member/{member.pk}/overview/")
+    assert "Pastry weekend" in page.locator(".k-reasons").first.inner_text()
+    activity = member.activities.get(external_id="r-1")
+    page.goto(f"{url}/admin/members/activity/{activity.pk}/change/")
+    why = page.locator("section[aria-labelledby=k-why] li", has_text="Pastry weekend")
+    assert why.locator(".k-number").inner_text() == "+10"
+    looks_right(page, "activity-explained")
+    rule = EarningRule.objects.get(code="pastry-weekend")
+    page.goto(f"{url}/admin/rewards/earningrule/{rule.pk}/change/")
+    assert page.locator(".k-sum dd").first.inner_text() == "200"
 
-    return Partner.objects.order_by("pk").first()
+
+def it_is_explained_to_the_member(browser: Any, url: str) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 844})
+    page = context.new_page()
+    speak_english(page, url)
+    log_in(page, url, PASSWORD)
+    page.goto(f"{url}/activity/")
+    entry = page.locator(".entry", has_text="15.00")
+    assert entry.locator(".why").inner_text().split("\n") == [
+        *("Base points", "+15", "Tier bonus", "+3", "Pastry weekend", "+10"),
+    ]
+    entry.get_by_text("Why these points").click()
+    assert "Pastry weekend" in entry.locator(".reasons").inner_text()
+    looks_right(page, "statement-explained", portal_faults)
+    context.close()
 
 
-def next_saturday(at: dt.datetime) -> dt.datetime:
-    return at + dt.timedelta(days=(5 - at.weekday()) % 7 or 7)
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_form_and_the_history_look_right(
-    inside: Any, live_server: Any, viewport: dict[str, int], scheme: str
-) -> None:
+def test_a_rule_is_revised_and_its_history_says_what_changed(inside: Any, live_server: Any) -> None:
     page = inside
-    page.set_viewport_size(viewport)
-    page.emulate_media(color_scheme=scheme)
     rule = EarningRule.objects.create(code="pastry", names={"en": "Pastry weekend"})
     page.goto(f"{live_server.url}/admin/rewards/earningrule/{rule.pk}/revise/")
     write_rule(page)
-    page.get_by_role("button", name="Read it back").click()
-    page.wait_for_selector(".k-readback")
-    looks_right(page, f"form-{viewport['width']}-{scheme}")
+    assert read_back(page) == SENTENCE
+    assert not rule.revisions.exists()
     page.get_by_role("button", name="Make the revision").click()
     page.wait_for_url("**/change/")
     page.goto(f"{live_server.url}/admin/rewards/earningrule/{rule.pk}/revise/")
@@ -162,17 +208,9 @@ def test_the_form_and_the_history_look_right(
     page.get_by_role("button", name="Make the revision").click()
     page.wait_for_url("**/change/")
     assert rule.revisions.get(number=2).factor == Decimal(3)
-    assert "5 000" in page.locator(".k-changes").first.inner_text().replace("\u202f", " ").replace(
-        "\xa0", " "
-    )
-    looks_right(page, f"history-{viewport['width']}-{scheme}")
-
-
-def looks_right(page: Any, name: str) -> None:
-    page.wait_for_timeout(200)
-    picture(page, name)
-    assert faults_of(page) == [], name
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), name
+    said = page.locator(".k-changes").first.inner_text().replace("\u202f", " ").replace("\xa0", " ")
+    assert "5 000" in said
+    looks_right(page, "rule-history")
 
 
 def test_the_form_works_without_javascript(inside: Any, live_server: Any, browser: Any) -> None:
