@@ -4,11 +4,11 @@ import uuid
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from django.db import connection
 from django.db.models import QuerySet
 from django.db.models.functions import Lower
 
 from loyalty.partners.models import Partner
+from loyalty.prepared import fetch_prepared
 from members.contacts import normal_email
 from members.former_cards import former_number
 from members.models import Activity, Member
@@ -98,20 +98,18 @@ _BY_FIELD = {
     "card_number": f"""
         SELECT card.number, member.id FROM members_formercard AS card
         JOIN members_member AS member ON member.id = card.member_id AND member.status = 'active'
-        WHERE card.number = ANY(%s)
-        UNION ALL SELECT card_number, id {_ACTIVE} card_number = ANY(%s)
+        WHERE card.number = ANY(%s::text[])
+        UNION ALL SELECT card_number, id {_ACTIVE} card_number = ANY(%s::text[])
     """,  # noqa: S608
-    "email": f"SELECT lower(email), id {_ACTIVE} lower(email) = ANY(%s) AND NOT (email = '')",
+    "email": f"SELECT lower(email), id {_ACTIVE} lower(email) = ANY(%s::text[]) AND NOT (email = '')",
     "external_id": """
         SELECT named.external_id, member.id FROM members_externalid AS named
         JOIN members_member AS member ON member.id = named.member_id AND member.status = 'active'
-        WHERE named.external_id = ANY(%s) AND named.partner_id = %s
+        WHERE named.external_id = ANY(%s::text[]) AND named.partner_id = %s
     """,
 }
 
 
 def _by_value(field: str, values: list[str], partner: Partner) -> list[tuple[str, int]]:
     second: dict[str, list[Any]] = {"external_id": [partner.pk], "card_number": [values]}
-    with connection.cursor() as cursor:
-        cursor.execute(_BY_FIELD[field], [values, *second.get(field, [])])
-        return list(cursor.fetchall())
+    return fetch_prepared(_BY_FIELD[field], [values, *second.get(field, [])])

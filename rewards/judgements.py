@@ -3,9 +3,14 @@
 import json
 from collections.abc import Sequence
 
-from django.db import connection
-
+from loyalty.prepared import run_prepared
 from rewards.rules import Verdict
+
+_INSERT = """
+INSERT INTO rewards_judgement (activity_id, tier_id, verdicts)
+SELECT activity_id, tier_id, verdicts
+FROM json_to_recordset(%s::json) AS judged(activity_id bigint, tier_id bigint, verdicts jsonb)
+"""
 
 
 def save(judged: Sequence[tuple[int, int, Sequence[Verdict]]]) -> None:
@@ -13,15 +18,10 @@ def save(judged: Sequence[tuple[int, int, Sequence[Verdict]]]) -> None:
     if not judged:
         return
     rows = [
-        (activity_id, tier_id, json.dumps([_kept(verdict) for verdict in verdicts]))
+        {"activity_id": activity_id, "tier_id": tier_id, "verdicts": [_kept(verdict) for verdict in verdicts]}
         for activity_id, tier_id, verdicts in judged
     ]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO rewards_judgement (activity_id, tier_id, verdicts) "
-            "SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::jsonb[])",
-            [list(column) for column in zip(*rows, strict=True)],
-        )
+    run_prepared(_INSERT, [json.dumps(rows)])
 
 
 def _kept(verdict: Verdict) -> dict[str, object]:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from django.db import OperationalError, connection, transaction
+from django.db import OperationalError, transaction
 from django.http import HttpResponse
 from django.utils.translation import gettext_lazy as _
 from rest_framework.renderers import JSONRenderer
@@ -25,6 +25,7 @@ from rest_framework.response import Response
 from loyalty import clock
 from loyalty.api.models import IdempotencyKey
 from loyalty.api.problems import Conflict, FieldError, Problem
+from loyalty.prepared import fetch_prepared, run_prepared
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
@@ -36,7 +37,8 @@ _QUOTED = re.compile(r'"([ !#-\[\]-~]{1,128})"', re.ASCII)
 _renderer = JSONRenderer()
 
 _CLAIM = """
-    SELECT pg_try_advisory_xact_lock(hashtextextended(%s, %s)), stored.request_digest, stored.status, stored.body
+    SELECT pg_try_advisory_xact_lock(hashtextextended(%s::text, %s::bigint)),
+           stored.request_digest, stored.status, stored.body
     FROM (VALUES (1)) AS one LEFT JOIN loyalty_idempotencykey AS stored ON stored.partner_id = %s AND stored.key = %s
 """
 _KEEP = """
@@ -138,9 +140,8 @@ def _once(claim: _Claim, work: Callable[[], Response]) -> HttpResponse:
 
 def _kept_answer(claim: _Claim) -> HttpResponse | None:
     """Claim the key; the stored answer if there is one, None when the work is ours to do."""
-    with connection.cursor() as cursor:
-        cursor.execute(_CLAIM, [claim.key, claim.partner_id, claim.partner_id, claim.key])
-        is_ours, digest, status, body = cursor.fetchone()
+    sought = [claim.key, claim.partner_id, claim.partner_id, claim.key]
+    [(is_ours, digest, status, body)] = fetch_prepared(_CLAIM, sought)
     if status is None:
         if is_ours:
             return None
@@ -152,10 +153,8 @@ def _kept_answer(claim: _Claim) -> HttpResponse | None:
 
 def _keep(claim: _Claim, status: int, body: bytes) -> None:
     row = [claim.partner_id, claim.key, claim.digest, status, body.decode(), clock.now()]
-    with connection.cursor() as cursor:
-        cursor.execute(_KEEP, row)
-        if not cursor.rowcount:
-            raise _KeptByAnother
+    if not run_prepared(_KEEP, row):
+        raise _KeptByAnother
 
 
 def _http(status: int, body: bytes, headers: dict[str, str]) -> HttpResponse:

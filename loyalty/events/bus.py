@@ -5,7 +5,6 @@ subscribe in their ``handlers.py``, which is imported at start-up; :mod:`loyalty
 """
 
 import datetime as dt
-import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +14,7 @@ from django.db import connection, transaction
 
 from loyalty.events import waking
 from loyalty.events.models import Event
+from loyalty.prepared import run_prepared
 
 Handler = Callable[[list[Event]], None]
 
@@ -51,9 +51,9 @@ COPY_FROM = 200
 _COPY = "COPY loyalty_event (name, member_id, partner_id, facts, occurred_at) FROM STDIN"
 _INSERT = """
 INSERT INTO loyalty_event (name, member_id, partner_id, facts, occurred_at)
-SELECT name, member_id, partner_id, facts::jsonb, occurred_at
-FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::text[], %s::timestamptz[])
-    AS told(name, member_id, partner_id, facts, occurred_at)
+SELECT name, member_id, partner_id, facts, occurred_at
+FROM json_to_recordset(%s::json)
+    AS told(name text, member_id bigint, partner_id bigint, facts jsonb, occurred_at timestamptz)
 """
 
 
@@ -80,24 +80,30 @@ def announce_many(announcements: Iterable[Announcement]) -> None:
     told = list(announcements)
     if not told:
         return
-    rows = [
-        (
-            each.name,
-            each.member_id,
-            each.partner_id,
-            json.dumps(each.facts, cls=DjangoJSONEncoder),
-            each.at,
-        )
-        for each in told
-    ]
-    with connection.cursor() as cursor:
-        if len(rows) < COPY_FROM:
-            cursor.execute(_INSERT, [list(column) for column in zip(*rows, strict=True)])
-        else:
-            with cursor.copy(_COPY) as copy:
-                for row in rows:
-                    copy.write_row(row)
+    if len(told) < COPY_FROM:
+        run_prepared(_INSERT, [_json([_row(each) for each in told])])
+    else:
+        _copy(told)
     transaction.on_commit(waking.wake, robust=True)
+
+
+def _row(told: Announcement) -> dict[str, Any]:
+    return {
+        "name": told.name,
+        "member_id": told.member_id,
+        "partner_id": told.partner_id,
+        "facts": told.facts,
+        "occurred_at": told.at.isoformat(),
+    }
+
+
+def _copy(told: Iterable[Announcement]) -> None:
+    with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
+        for each in told:
+            copy.write_row((each.name, each.member_id, each.partner_id, _json(each.facts), each.at))
+
+
+_json = DjangoJSONEncoder().encode
 
 
 def subscribe(*names: str, key: str) -> Callable[[Handler], Handler]:
