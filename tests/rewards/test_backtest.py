@@ -3,6 +3,7 @@
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Mapping
+from contextlib import suppress
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
@@ -28,6 +29,7 @@ from rewards.models import (
     Draft,
     EarningRule,
     ExpiryPolicy,
+    TierTerms,
     Transfer,
     Wallet,
 )
@@ -42,6 +44,7 @@ pytestmark = pytest.mark.django_db
 LARGE_FILE = Path(__file__).resolve().parents[3] / "shared" / "data" / "complete_journey_2017q1.csv.gz"
 ALWAYS = Period(dt.datetime(1990, 1, 1, tzinfo=dt.UTC), dt.datetime(2100, 1, 1, tzinfo=dt.UTC))
 DAY = 24 * HOUR
+SECOND = dt.timedelta(seconds=1)
 Given = Mapping[tuple[int, str], int]
 
 
@@ -119,35 +122,77 @@ def rows() -> dict[str, int]:
 
 @given(
     rules=st.lists(random_terms.rules, max_size=4),
+    basis=st.sampled_from(["points", "points", "spend", "purchases"]),
     events=st.lists(random_terms.happenings, min_size=1, max_size=14),
     cut=st.tuples(st.integers(0, 24 * 20), st.integers(24 * 20, 24 * 45)),
-    undone=st.sets(st.integers(0, 13), max_size=2),
+    undone=st.dictionaries(
+        st.integers(0, 13), st.tuples(st.integers(0, 4), st.sampled_from(["all", "1.50"])), max_size=3
+    ),
+    nights=st.sets(st.integers(0, 13), max_size=3),
 )
 def test_live_rules_reproduce_the_ledger_whatever_they_are(
-    rules: list[dict[str, Any]], events: list[Any], cut: tuple[int, int], undone: set[int]
+    rules: list[dict[str, Any]],
+    basis: str,
+    events: list[Any],
+    cut: tuple[int, int],
+    undone: dict[int, tuple[int, str]],
+    nights: set[int],
 ) -> None:
-    """Late purchases, refunds in between, caps, budgets, cooldowns, offers; the whole time and a part of it."""
+    """Late purchases, refunds in between, nightly reviews, caps, budgets, cooldowns, offers, tiers by any basis.
+
+    The whole time and a part of it. ``undone``: which purchases are refunded, how many purchases later, and how much.
+    """
     with transaction.atomic():
         for number, facts in enumerate(rules):
             random_terms.make_rule(number, facts)
+        count_by(basis)
         partner, members = people()
         kinds.forget()
         at = START
         for number, (who, hours, late, kind, lines) in enumerate(events):
             new = activity(partner, members[who], number, START + hours * HOUR, kind, lines)
-            at = max(at, new.occurred_at + late * HOUR) + dt.timedelta(seconds=1)
+            at = max(at, new.occurred_at + late * HOUR) + SECOND
             record_and_reward(new, at=at)
-            if number in undone and not any(facts["budget"] for facts in rules):  # see docs/backtest.md
-                at += dt.timedelta(seconds=1)
-                made = Activity.objects.get(external_id=f"a{number}")
-                refunds.refund(
-                    activity_id=made.pk, external_id=f"b{number}", order=refunds.Order(everything=True), at=at
-                )
+            for back, (later, amount) in undone.items():
+                if back + later == number:
+                    at += SECOND
+                    give_back(f"a{back}", amount, at=at)
+            if number in nights:
+                at += 12 * HOUR
+                review(at)
         assert of_the_replay() == of_the_ledger()
         part = Period(START + cut[0] * HOUR, START + cut[1] * HOUR)
         assert of_the_replay(period=part) == of_the_ledger(part)
         transaction.set_rollback(True)
     terms.forget()
+
+
+def count_by(basis: str) -> None:
+    """Let tiers be reached by points, money or purchases."""
+    tier_terms = TierTerms.objects.get()
+    if basis == "purchases":
+        for rank, level in enumerate(tier_terms.levels.order_by("threshold")):
+            level.threshold = 2 * rank
+            level.save()
+    tier_terms.basis = basis
+    tier_terms.save()
+    terms.revised()
+
+
+def give_back(external_id: str, amount: str, *, at: dt.datetime) -> None:
+    """Refund a purchase, wholly or by an amount, if so much is left of it."""
+    made = Activity.objects.get(external_id=external_id)
+    order = refunds.Order(everything=True) if amount == "all" else refunds.Order(amount=Decimal(amount))
+    with suppress(refunds.RefundRefused), transaction.atomic():
+        refunds.refund(activity_id=made.pk, external_id=f"{external_id} {at}", order=order, at=at)
+
+
+def review(at: dt.datetime) -> int:
+    """A nightly review of all tiers."""
+    Run.objects.create(
+        name="rewards.review_tiers", status=Run.Status.SUCCEEDED, at=at, started_at=at, seen_at=at
+    )
+    return tier_review.review(at=at).changed
 
 
 def test_late_purchases_promotions_and_reviews_are_replayed(settings: Any) -> None:
@@ -161,11 +206,7 @@ def test_late_purchases_promotions_and_reviews_are_replayed(settings: Any) -> No
 
     buy(1, at, "1200.00")
     buy(2, at + 20 * DAY, "100.00")
-    night = at + 380 * DAY
-    with_run = Run.objects.create(
-        name="rewards.review_tiers", status=Run.Status.SUCCEEDED, at=night, started_at=night, seen_at=night
-    )
-    assert tier_review.review(at=with_run.at).changed == 1
+    assert review(at + 380 * DAY) == 1
     buy(3, at + 381 * DAY, "100.00")
     buy(4, at + 100 * DAY, "300.00", recorded=at + 382 * DAY)
     adjust(member_id=aino.pk, points=-50, staff_id=staff_id(), note="Test", at=at + 383 * DAY)
