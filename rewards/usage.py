@@ -23,12 +23,14 @@ Span = tuple[dt.datetime, dt.datetime]
 
 _START = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _END = dt.datetime(9999, 1, 1, tzinfo=dt.UTC)
+_TICK = dt.timedelta(microseconds=1)
+_EVER: Span = (_START, _END)
 
 
 def span_of(period: str, at: dt.datetime, time_zone: str) -> Span:
     """The calendar period around a moment, by the calendar of ``time_zone``: [start, end)."""
     if period == Period.EVER:
-        return _START, _END
+        return _EVER
     zone = zoneinfo.ZoneInfo(time_zone)
     day = at.astimezone(zone).date()
     first, after = _days_of(period, day)
@@ -48,6 +50,23 @@ def _days_of(period: str, day: dt.date) -> tuple[dt.date, dt.date]:
         first = day.replace(day=1)
         return first, (first + dt.timedelta(days=32)).replace(day=1)
     return day.replace(month=1, day=1), day.replace(year=day.year + 1, month=1, day=1)
+
+
+def reach_of(rule: Rule, moments: Sequence[dt.datetime], time_zone: str) -> Span:
+    """The time over which a rule looks back and ahead at what it gave, to be judged at these moments: [start, end)."""
+    start, end = min(moments), max(moments)
+    span = (start, end + _TICK)
+    if rule.cooldown_days:
+        days = dt.timedelta(days=rule.cooldown_days)
+        span = _both(span, (start - days, end + days))
+    if rule.cap_per_member is not None:
+        first, last = (span_of(rule.cap_period, moment, time_zone) for moment in (start, end))
+        span = _both(_both(span, first), last)
+    return span
+
+
+def _both(one: Span, other: Span) -> Span:
+    return min(one[0], other[0]), max(one[1], other[1])
 
 
 class Usage(Allowances):
@@ -80,7 +99,8 @@ class Usage(Allowances):
         members = sorted({item.member_id for item in activities})
         in_force = {id(found): found for item in activities if (found := terms.rules_at(item.occurred_at))}
         rules = {rule for found in in_force.values() for rule in found}
-        self._read_given([rule for rule in rules if rule.asks_for_usage], members)
+        moments = [item.occurred_at for item in activities]
+        self._read_given([rule for rule in rules if rule.asks_for_usage], members, moments)
         self._read_budgets(_with_budget(terms, activities, more, rules), lock=lock)
         self._read_offers([rule for rule in rules if rule.needs_activation], members)
         self._limits = daily_limits()
@@ -137,14 +157,34 @@ class Usage(Allowances):
                 [list(spent), list(spent.values())],
             )
 
-    def _read_given(self, rules: Iterable[Rule], members: Sequence[int]) -> None:
-        revisions = {id_: rule.rule_id for rule in rules for id_ in self.revisions[rule.rule_id]}
-        if not revisions:
+    def _read_given(
+        self, rules: Iterable[Rule], members: Sequence[int], moments: Sequence[dt.datetime]
+    ) -> None:
+        """What the rules gave the members, as far back and ahead as their caps and cooldowns look; one statement.
+
+        Only for a cap over all time is a member's whole history read.
+        """
+        reaches: dict[int, Span] = {}
+        for rule in rules:
+            reach = reach_of(rule, moments, self.zone)
+            reaches[rule.rule_id] = _both(reaches.get(rule.rule_id, reach), reach)
+        if not reaches:
             return
+        rule_of = {id_: rule_id for rule_id in reaches for id_ in self.revisions[rule_id]}
+        spans = {id_: reaches[rule_id] for id_, rule_id in rule_of.items() if reaches[rule_id] != _EVER}
+        asked: dict[str, Any] = {
+            "members": list(members),
+            "revisions": list(spans),
+            "since": [start for start, _end in spans.values()],
+            "until": [end for _start, end in spans.values()],
+            "first": min((start for start, _end in spans.values()), default=_START),
+            "last": max((end for _start, end in spans.values()), default=_START),
+            "ever": [id_ for id_ in rule_of if id_ not in spans],
+        }
         with connection.cursor() as cursor:
-            cursor.execute(_GIVEN, [list(members), list(revisions)])
+            cursor.execute(_GIVEN, asked)
             for member_id, revision_id, occurred_at, points in cursor.fetchall():
-                self._given[member_id, revisions[revision_id]].append((occurred_at, points))
+                self._given[member_id, rule_of[revision_id]].append((occurred_at, points))
 
     def _read_budgets(self, rules: Iterable[Rule], *, lock: bool) -> None:
         """What was taken of each budget; a rule that has given nothing yet gets its row under the lock."""
@@ -206,13 +246,22 @@ _NEW_BUDGETS = """
 INSERT INTO rewards_rulebudget (rule_id, used) SELECT unnest(%s::bigint[]), 0 ON CONFLICT (rule_id) DO NOTHING
 """
 
-_GIVEN = """
-SELECT t.member_id, t.rule_revision_id, a.occurred_at,
-       sum(CASE WHEN t.reverses_id IS NULL THEN t.points ELSE -t.points END)::bigint
+_SUM = "sum(CASE WHEN t.reverses_id IS NULL THEN t.points ELSE -t.points END)::bigint"
+_GIVEN = f"""
+SELECT a.member_id, t.rule_revision_id, a.occurred_at, {_SUM}
+FROM members_activity a
+JOIN rewards_transfer t ON t.activity_id = a.id
+JOIN unnest(%(revisions)s::bigint[], %(since)s::timestamptz[], %(until)s::timestamptz[])
+    AS asked(revision_id, since, until)
+    ON asked.revision_id = t.rule_revision_id AND a.occurred_at >= asked.since AND a.occurred_at < asked.until
+WHERE a.member_id = ANY(%(members)s) AND a.occurred_at >= %(first)s AND a.occurred_at < %(last)s
+GROUP BY t.rule_revision_id, a.id
+UNION ALL
+SELECT t.member_id, t.rule_revision_id, a.occurred_at, {_SUM}
 FROM rewards_transfer t JOIN members_activity a ON a.id = t.activity_id
-WHERE t.member_id = ANY(%s) AND t.rule_revision_id = ANY(%s)
-GROUP BY t.member_id, t.rule_revision_id, a.id, a.occurred_at
-"""
+WHERE t.member_id = ANY(%(members)s) AND t.rule_revision_id = ANY(%(ever)s)
+GROUP BY t.member_id, t.rule_revision_id, a.id
+"""  # noqa: S608
 
 _KINDS = """
 SELECT a.member_id, a.kind_id, a.occurred_at FROM members_activity a

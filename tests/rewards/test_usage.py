@@ -7,8 +7,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from loyalty.models import Partner
 from members.activities import LineFacts, NewActivity
@@ -17,7 +19,8 @@ from members.models import Member
 from rewards import terms
 from rewards.earning import Outcome, record_and_reward, record_and_reward_many
 from rewards.models import EarningRule, RuleBudget, RuleRevision, Transfer, Wallet
-from rewards.usage import span_of
+from rewards.terms import Rule, Terms
+from rewards.usage import Usage, span_of
 from rewards.verification import verify
 
 HELSINKI = "Europe/Helsinki"
@@ -250,3 +253,103 @@ def test_two_hundred_rules_and_thirty_lines_cost_no_more_statements_than_one(
     statements("warm-up again", 30)
     assert statements("many", 30) == one
     assert Transfer.objects.filter(activity__external_id="many").count() == 201
+
+
+def bought_before(member: Member, partner: Partner, days: list[int]) -> None:
+    """Purchases so many days before (below zero: after) START, recorded in one go."""
+    items = [
+        NewActivity(partner.pk, member.pk, f"old{n}", "purchase", START - day * DAY, "EUR", Decimal("0.50"))
+        for n, day in enumerate(days)
+    ]
+    record_and_reward_many(items, at=START + 500 * DAY)
+
+
+def rows_read(member: Member, partner: Partner) -> int:
+    """How many rows of activities and transfers are looked at to know what rules gave the member."""
+    new = NewActivity(partner.pk, member.pk, "new", "purchase", START, "EUR", Decimal("0.50"))
+    with CaptureQueriesContext(connection) as queries:
+        Usage(terms.current(), [new], lock=False)
+    (asked,) = [each["sql"] for each in queries if "rewards_transfer" in (each["sql"] or "")]
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE members_activity, rewards_transfer")
+        cursor.execute("SET LOCAL enable_seqscan = off")  # a table this small would be read as a whole
+        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {asked}")
+        (plan,) = cursor.fetchone()
+        cursor.execute("RESET enable_seqscan")
+    return looked_at(plan[0]["Plan"])
+
+
+def looked_at(node: dict[str, Any]) -> int:
+    """The rows that the scans of tables below a node of a plan went over."""
+    removed = sum(value for name, value in node.items() if name.startswith("Rows Removed"))
+    mine = (node["Actual Rows"] + removed) * node["Actual Loops"] if "Relation Name" in node else 0
+    return int(mine) + sum(looked_at(each) for each in node.get("Plans", ()))
+
+
+@pytest.mark.parametrize(
+    ("limits", "grows"),
+    [
+        ({"cap_per_member": 10_000, "cap_period": "day"}, False),
+        ({"cap_per_member": 10_000, "cap_period": "week"}, False),
+        ({"cap_per_member": 10_000, "cap_period": "month"}, False),
+        ({"cap_per_member": 10_000, "cap_period": "year"}, False),
+        ({"cooldown_days": 30}, False),
+        ({"cap_per_member": 10_000, "cap_period": "ever"}, True),
+    ],
+)
+def test_only_a_cap_over_all_time_reads_more_as_the_years_go_by(
+    member: Member, partner: Partner, limits: dict[str, Any], grows: bool
+) -> None:
+    rule(**limits)
+    bought_before(member, partner, [0])
+    few = rows_read(member, partner)
+    bought_before(member, partner, [0, *(400 + number for number in range(300))])
+    assert few > 0
+    assert (rows_read(member, partner) > few + 100) is grows
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])  # rolled back after each example
+@given(
+    days=st.lists(st.integers(-40, 500), min_size=1, max_size=12),
+    periods=st.lists(st.sampled_from(RuleRevision.Period.values), min_size=1, max_size=3),
+    cooldown=st.sampled_from([0, 3, 40]),
+)
+def test_what_is_read_is_what_counts(
+    member: Member, partner: Partner, days: list[int], periods: list[str], cooldown: int
+) -> None:
+    """However far caps and cooldowns look, alone and side by side, for one purchase and for a batch."""
+    with transaction.atomic():
+        for number, period in enumerate(periods):
+            rule(f"r{number}", cap_per_member=10_000, cap_period=period)
+        rule("cool", cooldown_days=cooldown or 1, cap_per_member=10_000, cap_period="day")
+        bought_before(member, partner, days)
+        batch = [
+            NewActivity(partner.pk, member.pk, f"new{day}", "purchase", START + day * DAY, "EUR", Decimal(1))
+            for day in (0, 9, 35)
+        ]
+        for asked in ([batch[0]], batch):
+            usage, known = Usage(terms.current(), asked, lock=False), terms.current()
+            for each in known.rules_at(START):
+                for item in asked if each.asks_for_usage else ():
+                    assert usage.used(each, item).points == given_within(each, item.occurred_at, known)
+                    near = nearest_given(each, item.occurred_at)
+                    found = usage.used(each, item).last_at
+                    if near is not None and abs(near - item.occurred_at) < dt.timedelta(each.cooldown_days):
+                        assert found is not None
+                        assert abs(found - item.occurred_at) == abs(near - item.occurred_at)
+        transaction.set_rollback(True)
+    terms.forget()
+
+
+def given_within(rule_: Rule, at: dt.datetime, known: Terms) -> int:
+    """Points of a rule in the period of its cap around a moment, by adding up all there is."""
+    start, end = span_of(rule_.cap_period, at, known.time_zone)
+    given_ = Transfer.objects.filter(rule_revision_id=rule_.revision_id)
+    return sum(each.points for each in given_ if start <= each.occurred_at < end)
+
+
+def nearest_given(rule_: Rule, at: dt.datetime) -> dt.datetime | None:
+    moments = Transfer.objects.filter(rule_revision_id=rule_.revision_id).values_list(
+        "occurred_at", flat=True
+    )
+    return min(moments, key=lambda moment: abs(moment - at), default=None)
