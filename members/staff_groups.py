@@ -71,7 +71,6 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "rewards.view_adjustmentsettings",
         "rewards.add_refund",
         "rewards.change_refund",
-        "rewards.view_movingin",
     ),
 }
 
