@@ -4,6 +4,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from loyalty.translated import in_language
 from members.tier_history import amount_text
 from rewards.projection import Projection
 from rewards.tier_rules import Basis, Downgrade, Keep, Level, TierRules, Window
@@ -12,6 +13,7 @@ from rewards.wording import number
 __all__ = [
     "amount_text",
     "basis_text",
+    "benefits",
     "heading_text",
     "keep_text",
     "loss_text",
@@ -122,4 +124,13 @@ def multiplier_text(level: Level) -> str:
     """“1.25 times the points”; "" for one that gives no more."""
     if level.multiplier <= 1:
         return ""
-    return _("%(times)s times the points") % {"times": number(level.multiplier)}
+    return _("%(times)s times the points") % {"times": number(level.multiplier.normalize())}
+
+
+def benefits(level: Level) -> list[str]:
+    """What a tier gives, as a list of texts."""
+    found = [multiplier_text(level)]
+    if level.birthday_points:
+        points = amount_text(level.birthday_points, "points")
+        found.append(_("%(points)s on your birthday") % {"points": points})
+    return [text for text in (*found, *(in_language(texts) for texts in level.benefits)) if text]

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
-from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from loyalty import clock
@@ -43,7 +42,7 @@ def tier_ladder(request: HttpRequest, member: Member) -> HttpResponseBase:
             level=level,
             name=in_language(level.names),
             takes=tier_wording.level_text(level, rules),
-            benefits=benefits(level),
+            benefits=tier_wording.benefits(level),
             is_mine=level is mine,
             is_next=level is following,
         )
@@ -65,12 +64,3 @@ def tier_ladder(request: HttpRequest, member: Member) -> HttpResponseBase:
 def last_day(until: dt.datetime) -> dt.datetime:
     """The last moment of what ends at midnight: its date is the one that people read."""
     return timezone.localtime(queries.last_moment(until))
-
-
-def benefits(level: Level) -> list[str]:
-    """What a tier gives, as a list of texts."""
-    found = [tier_wording.multiplier_text(level)]
-    if level.birthday_points:
-        points = tier_wording.amount_text(level.birthday_points, "points")
-        found.append(_("%(points)s on your birthday") % {"points": points})
-    return [text for text in (*found, *(in_language(texts) for texts in level.benefits)) if text]

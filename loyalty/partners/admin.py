@@ -11,9 +11,8 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.cache import add_never_cache_headers
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as _t
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from loyalty import clock
@@ -118,7 +117,7 @@ class ApiKeyAdmin(KantisAdmin):
         """Show the text in this answer only: a message or a session would put it into a store."""
         context = {
             **self.admin_site.each_context(request),
-            "title": _t("The new API key"),
+            "title": gettext("The new API key"),
             "key": obj,
             "text": obj.text,  # type: ignore[attr-defined]
             "back": reverse("admin:loyalty_apikey_changelist"),
@@ -133,7 +132,7 @@ class ApiKeyAdmin(KantisAdmin):
         at = clock.now()
         count = sum(keys.revoke(key, at=at) for key in queryset)
         for key in queryset:
-            self.log_change(request, key, _t("Revoked."))
+            self.log_change(request, key, gettext("Revoked."))
         text = ngettext("%(count)s key was revoked.", "%(count)s keys were revoked.", count) % {
             "count": count
         }

@@ -7,7 +7,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
-from django.utils.translation import gettext as _t
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminTextInputWidget
@@ -42,7 +42,7 @@ class UploadForm(forms.Form):
     def clean_file(self) -> Any:
         given = self.cleaned_data["file"]
         if given.size > MOST_BYTES:
-            raise forms.ValidationError(_t("The file is larger than 4 MB. Split it."))
+            raise forms.ValidationError(gettext("The file is larger than 4 MB. Split it."))
         return given
 
 
@@ -106,8 +106,8 @@ class BulkAdjustmentAdmin(ReadOnlyAdmin):
             self,
             request,
             form=form,
-            title=_t("Adjust points from a file"),
-            submit=_t("Check the file"),
+            title=gettext("Adjust points from a file"),
+            submit=gettext("Check the file"),
             back=reverse("admin:rewards_bulkadjustment_changelist"),
             template="admin/rewards/bulk_upload.html",
         )
@@ -127,7 +127,7 @@ class BulkAdjustmentAdmin(ReadOnlyAdmin):
             self,
             request,
             form=form or ConfirmForm(),
-            title=_t("Adjustments from “%(file)s”") % {"file": batch.name},
+            title=gettext("Adjustments from “%(file)s”") % {"file": batch.name},
             submit="",
             back=reverse("admin:rewards_bulkadjustment_changelist"),
             template="admin/rewards/bulk.html",
@@ -167,7 +167,7 @@ class BulkAdjustmentAdmin(ReadOnlyAdmin):
         except DecisionRefused as refused:
             messages.error(request, str(refused))
         except WrongState:
-            messages.error(request, _t("The file is in another state by now; nothing was done."))
+            messages.error(request, gettext("The file is in another state by now; nothing was done."))
         else:
             self.log_change(request, batch, act)
         return HttpResponseRedirect(_url(batch.pk))
@@ -177,17 +177,23 @@ class BulkAdjustmentAdmin(ReadOnlyAdmin):
         if act == "start":
             status = bulk_adjustments.start(batch_id=batch.pk, staff_id=staff_id, at=clock.now())
             text = (
-                _t("It waits for a second person.") if status == Status.WAITING else _t("It is on its way.")
+                gettext("It waits for a second person.")
+                if status == Status.WAITING
+                else gettext("It is on its way.")
             )
         elif act == "undo":
             into_debt = request.POST.get("spent") != "leave"
             bulk_adjustments.undo(batch_id=batch.pk, into_debt=into_debt, staff_id=staff_id)
-            text = _t("It is being undone.")
+            text = gettext("It is being undone.")
         else:
             bulk_adjustments.decide(
                 batch_id=batch.pk, approve=act == "approve", staff_id=staff_id, at=clock.now()
             )
-            text = _t("It is on its way.") if act == "approve" else _t("It was rejected; nothing was posted.")
+            text = (
+                gettext("It is on its way.")
+                if act == "approve"
+                else gettext("It was rejected; nothing was posted.")
+            )
         messages.success(request, text)
 
     def outcome_view(self, request: HttpRequest, batch_id: int) -> HttpResponse:
@@ -196,7 +202,15 @@ class BulkAdjustmentAdmin(ReadOnlyAdmin):
         rows = batch.rows.order_by("line").iterator(chunk_size=2000)
         return csv_response(  # type: ignore[return-value]
             filename=f"adjustments-{batch.pk}.csv",
-            header=[_t("line"), "member", "points", "note", _t("status"), _t("problem"), _t("points undone")],
+            header=[
+                gettext("line"),
+                "member",
+                "points",
+                "note",
+                gettext("status"),
+                gettext("problem"),
+                gettext("points undone"),
+            ],
             rows=(
                 [row.line, row.reference, row.points, row.note, row.status, row.problem, row.undone]
                 for row in rows
@@ -218,7 +232,7 @@ class BulkAdjustmentAdmin(ReadOnlyAdmin):
 def _typed(form: ConfirmForm, batch: BulkAdjustment) -> bool:
     if form.is_valid() and form.cleaned_data["typed"].replace(" ", "") == str(batch.good):
         return True
-    form.add_error("typed", _t("Type %(number)s to confirm.") % {"number": batch.good})
+    form.add_error("typed", gettext("Type %(number)s to confirm.") % {"number": batch.good})
     return False
 
 

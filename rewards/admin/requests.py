@@ -6,7 +6,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.translation import gettext as _t
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
@@ -60,11 +60,11 @@ class AdjustmentRequestAdmin(ExportMixin, ReadOnlyAdmin):
 
     @admin.action(description=_("Approve and post"), permissions=["decide"])
     def approve_chosen(self, request: HttpRequest, rows: QuerySet[AdjustmentRequest]) -> None:
-        self._decide(request, rows, approve, _t("approved and posted"))
+        self._decide(request, rows, approve, gettext("approved and posted"))
 
     @admin.action(description=_("Reject"), permissions=["decide"])
     def reject_chosen(self, request: HttpRequest, rows: QuerySet[AdjustmentRequest]) -> None:
-        self._decide(request, rows, reject, _t("rejected"))
+        self._decide(request, rows, reject, gettext("rejected"))
 
     def _decide(
         self,

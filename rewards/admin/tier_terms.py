@@ -174,7 +174,11 @@ class TierDraftAdmin(KantisAdmin):
             "draft": draft,
             "policy": tier_wording.policy_text(rules),
             "levels": [
-                (in_language(level.names), tier_wording.level_text(level, rules), level.multiplier)
+                (
+                    in_language(level.names),
+                    tier_wording.level_text(level, rules),
+                    tier_wording.benefits(level),
+                )
                 for level in rules.levels
             ],
             "moves": _moves(draft, new),

@@ -3,19 +3,20 @@
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
 from members.consents import set_consent
 from members.models import Member
 from rewards import ledger
 from rewards.ledger import Grant, Why
 from rewards.models import Wallet
+from tests.browser import walking
+from tests.browser.walking import SCHEMES
+from tests.browser.walking import portal_faults as faults
 from tests.factories.campaigns import MessageFactory
 from tests.factories.portal import DAY, NOW, PASSWORD, portal_member, purchases
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
-RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 VISITOR_PAGES = (
     "/",
     "/account/login/",
@@ -27,6 +28,7 @@ VISITOR_PAGES = (
 )
 MEMBER_PAGES = (
     *("/", "/activity/", "/card/", "/points/expiring/", "/messages/", "/invite/", "/offers/"),
+    *("/tiers/", "/points/give/"),
     *("/profile/", "/profile/details/", "/profile/places/", "/profile/consents/", "/profile/security/"),
     *("/account/email/", "/account/password/change/", "/account/2fa/", "/account/2fa/webauthn/"),
     *("/account/sessions/", "/account/logout/", "/account/reauthenticate/", "/nothing/"),
@@ -56,22 +58,8 @@ def member() -> Member:
     return aino
 
 
-def log_in(page: Any, url: str, email: str = "aino@example.com") -> None:
-    page.goto(url + "/account/login/")
-    page.fill("#id_login", email)
-    page.fill("#id_password", PASSWORD)
-    page.press("#id_password", "Enter")
-    page.wait_for_url(url + "/")
-
-
-def faults(page: Any) -> list[tuple[str, Any]]:
-    """What axe finds, and sideways scrolling."""
-    found = [
-        (each["id"], [node["target"] for node in each["nodes"]])
-        for each in Axe().run(page, options=RULES).response["violations"]
-    ]
-    wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-    return [*found, *([("scrolls sideways", wide)] if wide > 0 else [])]
+def log_in(page: Any, url: str) -> None:
+    walking.log_in(page, url, PASSWORD)
 
 
 def until(page: Any, expression: str) -> None:
@@ -83,21 +71,23 @@ def until(page: Any, expression: str) -> None:
     raise AssertionError(expression)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_page_is_accessible(
-    page: Any, viewport: dict[str, int], scheme: str, live_server: Any, member: Member
+    page: Any, viewport: dict[str, int], live_server: Any, member: Member
 ) -> None:
     page.set_viewport_size(viewport)
-    page.emulate_media(color_scheme=scheme)
     found = {}
-    for path in VISITOR_PAGES:
-        page.goto(live_server.url + path)
-        found[f"visitor {path}"] = faults(page)
+
+    def look(*paths: str) -> None:
+        for scheme in SCHEMES:
+            page.emulate_media(color_scheme=scheme)
+            for path in paths:
+                page.goto(live_server.url + path)
+                found[f"{scheme} {path}"] = faults(page)
+
+    look(*VISITOR_PAGES)
     log_in(page, live_server.url)
-    for path in MEMBER_PAGES:
-        page.goto(live_server.url + path)
-        found[path] = faults(page)
-    assert {path: each for path, each in found.items() if each} == {}
+    look(*MEMBER_PAGES)
+    assert {where: what for where, what in found.items() if what} == {}
 
 
 def test_filters_and_more_entries_are_announced_and_keep_the_focus(
