@@ -102,4 +102,7 @@ def test_a_stranger_joins_buys_and_sees_silver_at_once(page: Any, browser: Any, 
     mine = page.locator(".ladder__step[aria-current]")
     assert (mine.get_attribute("data-tier"), mine.locator(".badge").inner_text()) == ("silver", "Your tier")
     assert "Silver was reached" in page.locator(".ladder__history").inner_text()
+    places = page.locator("nav a[aria-current=page]")  # the bar below on a phone, the one above on a desktop
+    assert {each.strip() for each in places.all_text_contents()} == {"Home"}
+    assert places.count() == 2
     looks_right(page, "tiers", portal_faults)
