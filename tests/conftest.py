@@ -60,6 +60,13 @@ def pytest_configure(config: pytest.Config) -> None:
         del os.environ[SETTINGS]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long tests run without the tracer, which would make them half as long again: quick ones cover the same lines."""
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker("no_cover")
+
+
 def let_tests_empty_histories() -> None:
     """Tests that commit empty the tables afterwards; for that one transaction the append-only triggers look away."""
     from django.db.backends.postgresql.operations import DatabaseOperations

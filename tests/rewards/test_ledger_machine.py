@@ -3,6 +3,7 @@
 import datetime as dt
 import os
 import uuid
+from collections import defaultdict
 from typing import Any
 
 import pytest
@@ -182,12 +183,22 @@ class LedgerMachine(RuleBasedStateMachine):
     @invariant()
     def books_are_as_the_model_says(self) -> None:
         type(self).steps += 1
+        accounts, lots = defaultdict(dict), defaultdict(list)
+        for member_id, kind, balance in Account.objects.filter(member__in=self.members).values_list(
+            "member_id", "kind", "balance"
+        ):
+            accounts[member_id][kind] = balance
+        for member_id, remaining in (
+            Lot.objects.filter(member__in=self.members).order_by("pk").values_list("member_id", "remaining")
+        ):
+            lots[member_id].append(remaining)
         for member, model in zip(self.members, self.models, strict=True):
-            rows = dict(Account.objects.filter(member=member).values_list("kind", "balance"))
+            rows = accounts[member.pk]
             found = (rows.get("available", 0), rows.get("pending", 0), -rows.get("debt", 0))
             assert found == (model.available, model.pending, model.debt)
-            lots = Lot.objects.filter(member=member).order_by("pk").values_list("remaining", flat=True)
-            assert list(lots) == [lot.remaining for lot in sorted(model.lots, key=lambda lot: lot.number)]
+            assert lots[member.pk] == [
+                lot.remaining for lot in sorted(model.lots, key=lambda lot: lot.number)
+            ]
 
     @invariant()
     def invariants_hold(self) -> None:
