@@ -1,18 +1,17 @@
-"""What a backtest found, gathered activity by activity, and told as plain JSON. Pure but for one look at the ledger."""
+"""What a backtest found, gathered activity by activity, and told as plain JSON. Pure but for looks at the ledger."""
 
 import datetime as dt
 import heapq
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
-from django.db import connection
-
 from members.models import Member
 from rewards import tiers
+from rewards.backtest_liability import Liability
 from rewards.replay import Judged, Period, Replay, TakenBack
 from rewards.rules import Verdict
 from rewards.terms import Rule, Terms
@@ -35,34 +34,6 @@ class Pair:
         return {**more, "old": self.old, "new": self.new}
 
 
-@dataclass(frozen=True, slots=True)
-class Lot:
-    """Points that lie there from ``earned_at`` until they expire."""
-
-    earned_at: dt.datetime
-    expires_at: dt.datetime | None
-    points: int
-
-    def alive(self, at: dt.datetime) -> bool:
-        return self.earned_at <= at and (self.expires_at is None or self.expires_at > at)
-
-
-def outstanding(lots: Iterable[Lot], spent: Iterable[tuple[dt.datetime, int]], at: dt.datetime) -> int:
-    """What is left of lots at a moment once the spending up to then took from the lots that expire first."""
-    merged: dict[tuple[dt.datetime, dt.datetime | None], int] = defaultdict(int)
-    for lot in lots:
-        merged[lot.earned_at, lot.expires_at] += lot.points
-    never = dt.datetime.max.replace(tzinfo=dt.UTC)
-    order = sorted(merged, key=lambda key: (key[1] or never, key[0]))
-    for moment, points in sorted(spent):
-        for key in order:
-            if points and key[0] <= moment and (key[1] is None or key[1] > moment):
-                part = min(points, merged[key])
-                merged[key] -= part
-                points -= part
-    return sum(points for key, points in merged.items() if Lot(*key, points).alive(at))
-
-
 class Tally:
     """Counts a replay against the ledger. ``known`` are the live terms, ``drafted`` those replayed."""
 
@@ -75,9 +46,7 @@ class Tally:
         self.members: dict[int, Pair] = defaultdict(Pair)
         self.back = Pair()
         self._names: dict[str, Mapping[str, str]] = {}
-        self._alive = 0
-        self._spending = _spending(self.period)
-        self._lots: dict[int, tuple[list[Lot], list[Lot]]] = defaultdict(lambda: ([], []))
+        self.liability = Liability(self.period, known=known, drafted=self.drafted)
         self._heaps: dict[tuple[tuple[str, bool], ...], list[tuple[int, int, Judged]]] = {}
 
     # --- Counting -----------------------------------------------------------------------------------------------------
@@ -88,6 +57,7 @@ class Tally:
 
     def _add(self, each: Judged) -> None:
         self.activities += 1
+        self.liability.active(each.activity.member_id, each.activity.occurred_at)
         old: dict[str, int] = {}
         for revision_id, points in each.given.items():
             rule = self.known.revision(revision_id)
@@ -129,14 +99,7 @@ class Tally:
                 pair.new += points
             else:
                 pair.old += points
-        if rule.wallet_id != self.known.default_wallet_id:
-            return
-        then = self.drafted if new else self.known
-        lot = Lot(at, then.expires_at(rule.wallet_id, at), points)
-        if member_id in self._spending:
-            self._lots[member_id][new].append(lot)
-        elif lot.alive(self.period.ends_at):
-            self._alive += points if new else -points
+        self.liability.point(member_id, rule.wallet_id, at, points, new=new)
 
     def _consider(self, each: Judged, old: Mapping[str, int], new: Mapping[str, int]) -> None:
         """Keep the activities with the greatest change, a few for each way of changing."""
@@ -155,8 +118,7 @@ class Tally:
         """Everything found, as JSON. ``at``: now."""
         old = sum(pair.old for pair in self.rules.values()) - self.back.old
         new = sum(pair.new for pair in self.rules.values()) - self.back.new
-        standing = outstanding_points(self.period.ends_at, wallet_id=self.known.default_wallet_id)
-        liability = Pair(standing, standing + self._change_of_liability())
+        liability = Pair(*self.liability.found())
         return {
             "activities": self.activities,
             "changed": self.changed,
@@ -225,15 +187,6 @@ class Tally:
             for (old, new), count in sorted(moved.items())
         ]
 
-    def _change_of_liability(self) -> int:
-        """How many more points would have been outstanding at the period's end, with the spending as it was."""
-        change, end = self._alive, self.period.ends_at
-        others = _other_lots([*self._lots], self.period, wallet_id=self.known.default_wallet_id)
-        for member_id, (old, new) in self._lots.items():
-            spent, rest = self._spending[member_id], others.get(member_id, [])
-            change += outstanding([*rest, *new], spent, end) - outstanding([*rest, *old], spent, end)
-        return change
-
     def _examples(self) -> list[Judged]:
         """Of each way of changing the greatest, then the second greatest …"""
         ranked = [
@@ -291,64 +244,3 @@ def _told(verdict: Verdict) -> dict[str, Any]:
         "wanted": verdict.wanted,
         "limit": verdict.limit,
     }
-
-
-# --- A look at the ledger ---------------------------------------------------------------------------------------------
-
-_OUTSTANDING = """
-SELECT coalesce(sum(l.points - coalesce(taken.points, 0)), 0)::bigint
-FROM rewards_lot l
-JOIN rewards_account a ON a.id = l.account_id AND a.wallet_id = %(wallet)s
-JOIN rewards_transfer t ON t.id = l.transfer_id AND t.occurred_at < %(at)s
-LEFT JOIN LATERAL (
-    SELECT sum(x.points) AS points FROM rewards_allocation x JOIN rewards_transfer by ON by.id = x.transfer_id
-    WHERE x.lot_id = l.id AND by.occurred_at < %(at)s
-) taken ON true
-WHERE l.expires_at IS NULL OR l.expires_at > %(at)s
-"""
-
-_SPENT = """
-SELECT t.member_id, t.occurred_at, t.points - coalesce(
-    (SELECT sum(r.points) FROM rewards_transfer r WHERE r.reverses_id = t.id), 0)
-FROM rewards_transfer t JOIN rewards_account f ON f.id = t.from_account_id
-WHERE t.member_id IN (SELECT member_id FROM members_activity WHERE occurred_at >= %s AND occurred_at < %s)
-  AND t.kind IN ('redeem', 'donate', 'gift', 'adjust') AND f.member_id = t.member_id AND t.occurred_at < %s
-"""
-
-_OTHER_LOTS = """
-SELECT l.member_id, l.earned_at, l.expires_at, l.points
-FROM rewards_lot l JOIN rewards_transfer t ON t.id = l.transfer_id
-JOIN rewards_account a ON a.id = l.account_id AND a.wallet_id = %s
-LEFT JOIN members_activity x ON x.id = t.activity_id
-WHERE l.member_id = ANY(%s) AND t.kind <> 'mature' AND t.occurred_at < %s
-  AND NOT coalesce(x.occurred_at >= %s AND x.occurred_at < %s AND t.rule_revision_id IS NOT NULL, false)
-"""
-
-
-def outstanding_points(at: dt.datetime, *, wallet_id: int) -> int:
-    """All points, pending ones too, that lay on members' accounts at a moment, by the time at which things happened."""
-    with connection.cursor() as cursor:
-        cursor.execute(_OUTSTANDING, {"at": at, "wallet": wallet_id})
-        return int(cursor.fetchone()[0])
-
-
-def _spending(period: Period) -> dict[int, list[tuple[dt.datetime, int]]]:
-    """What members of the period spent up to its end."""
-    found: dict[int, list[tuple[dt.datetime, int]]] = defaultdict(list)
-    with connection.cursor() as cursor:
-        cursor.execute(_SPENT, [period.starts_at, period.ends_at, period.ends_at])
-        for member_id, at, points in cursor.fetchall():
-            found[member_id].append((at, int(points)))
-    return dict(found)
-
-
-def _other_lots(members: Sequence[int], period: Period, *, wallet_id: int) -> dict[int, list[Lot]]:
-    """The lots of members that do not come from the period's activities."""
-    found: dict[int, list[Lot]] = defaultdict(list)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _OTHER_LOTS, [wallet_id, list(members), period.ends_at, period.starts_at, period.ends_at]
-        )
-        for member_id, earned_at, expires_at, points in cursor.fetchall():
-            found[member_id].append(Lot(earned_at, expires_at, points))
-    return found

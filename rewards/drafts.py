@@ -16,7 +16,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from rewards import revisions, terms, tier_drafts
-from rewards.models import Draft, EarningRule, RuleRevision, TierDraft
+from rewards.models import Draft, EarningRule, ExpiryPolicy, RuleRevision, TierDraft
 from rewards.rule_terms import RevisionRefused, RuleTerms
 from rewards.terms import Policy, Rule, Terms
 from rewards.tier_drafts import NewTerms
@@ -53,9 +53,35 @@ def _written(values: Any) -> Any:
     return values
 
 
-def expiry_entry(*, wallet_id: int, months: int | None, rounding: str) -> dict[str, Any]:
-    """An expiry policy in a draft."""
-    return {"wallet_id": wallet_id, "months": months, "rounding": rounding}
+def expiry_entry(
+    *,
+    wallet_id: int,
+    months: int | None = None,
+    days: int | None = None,
+    rounding: str,
+    sliding: bool = False,
+) -> dict[str, Any]:
+    """An expiry policy in a draft. Raises RevisionRefused for a length that cannot be."""
+    revisions.check_length(months, days, rounding, sliding=sliding)
+    return {
+        "wallet_id": wallet_id,
+        "months": months,
+        "days": days,
+        "rounding": rounding,
+        "sliding": sliding,
+    }
+
+
+def policy_of(entry: Mapping[str, Any]) -> ExpiryPolicy:
+    """A drafted expiry policy, not saved. Drafts of earlier times know months only."""
+    return ExpiryPolicy(
+        wallet_id=entry["wallet_id"],
+        valid_from=_BEGINNING,
+        months=entry["months"],
+        days=entry.get("days"),
+        rounding=entry["rounding"],
+        sliding=entry.get("sliding", False),
+    )
 
 
 def rules_of(changes: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -143,10 +169,13 @@ def terms_with(changes: Mapping[str, Any], known: Terms) -> DraftTerms:
             level.tier_id: (level.code, level.names) for level in drafted.levels
         }
     facts["policies"] = known.policies | {
-        entry["wallet_id"]: (Policy(_BEGINNING, entry["months"], entry["rounding"]),)
-        for entry in changes.get("expiry") or ()
+        entry["wallet_id"]: (_judged_by(policy_of(entry)),) for entry in changes.get("expiry") or ()
     }
     return DraftTerms(**facts)
+
+
+def _judged_by(policy: ExpiryPolicy) -> Policy:
+    return Policy(policy.valid_from, policy.months, policy.rounding, policy.days, policy.sliding)
 
 
 def _rules_with(entries: Iterable[Mapping[str, Any]], known: Terms) -> tuple[Rule, ...]:

@@ -209,7 +209,7 @@ def revise_expiry(
     Points granted before keep their expiry and their policy. Raises RevisionRefused for a length that cannot be, a date
     in the past or before one that waits.
     """
-    _check_length(months, days, rounding, sliding=sliding)
+    check_length(months, days, rounding, sliding=sliding)
     with transaction.atomic():
         Wallet.objects.select_for_update().get(pk=wallet_id)
         latest = ExpiryPolicy.objects.filter(wallet_id=wallet_id).aggregate(latest=Max("valid_from"))[
@@ -263,7 +263,8 @@ def revise_gifts(
         )
 
 
-def _check_length(months: int | None, days: int | None, rounding: str, *, sliding: bool) -> None:
+def check_length(months: int | None, days: int | None, rounding: str, *, sliding: bool) -> None:
+    """Raise RevisionRefused for a length of an expiry policy that cannot be."""
     if months is not None and days is not None:
         raise RevisionRefused("days", _("Give months or days, not both."))
     if days is not None and days < 1:

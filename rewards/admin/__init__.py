@@ -3,11 +3,15 @@
 Importing this package registers them all; ``autodiscover`` does, as for every app.
 """
 
-from rewards import admin_backtest
 from rewards.admin import (
     activity_page,
     adjust,
+    backtest_figures,
+    backtests,
     bulk,
+    draft_changes,
+    draft_forms,
+    drafts,
     gifts,
     ledger,
     member_page,
@@ -26,8 +30,12 @@ from rewards.admin import (
 __all__ = [
     "activity_page",
     "adjust",
-    "admin_backtest",
+    "backtest_figures",
+    "backtests",
     "bulk",
+    "draft_changes",
+    "draft_forms",
+    "drafts",
     "gifts",
     "ledger",
     "member_page",

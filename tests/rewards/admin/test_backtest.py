@@ -126,12 +126,45 @@ def test_tiers_and_expiry(marketer: Client, draft: Draft) -> None:
     marketer.post(f"{LIST}{draft.pk}/expiry/", {"wallet": wallet, "months": "6", "rounding": "exact"})
     draft.refresh_from_db()
     assert [level["threshold"] for level in draft.changes["tiers"]["levels"]] == [0, 500, 5000]
-    assert draft.changes["expiry"] == [{"wallet_id": wallet, "months": 6, "rounding": "exact"}]
+    assert draft.changes["expiry"] == [
+        {"wallet_id": wallet, "months": 6, "days": None, "rounding": "exact", "sliding": False}
+    ]
     text = page(marketer, f"{LIST}{draft.pk}/change/")
     assert "500" in text
     assert "6 months" in text
     falling = numbers | {"threshold_2": "400"} | {f"multiplier_{place}": "1" for place in range(3)}
     assert marketer.post(f"{LIST}{draft.pk}/tiers/", falling).status_code == 200
+
+
+def test_expiry_by_days_that_activity_moves(marketer: Client, draft: Draft) -> None:
+    wallet, path = Wallet.objects.get(is_default=True).pk, f"{LIST}{draft.pk}/expiry/"
+    form = {"wallet": wallet, "months": "", "days": "90", "rounding": "exact", "sliding": "on"}
+    refused = marketer.post(path, form | {"months": "3"})
+    assert (refused.status_code, list(errors_of(refused))) == (200, ["days"])
+    refused = marketer.post(path, form | {"days": ""})
+    assert (refused.status_code, list(errors_of(refused))) == (200, ["sliding"])
+    assert marketer.post(path, form).status_code == 302
+    draft.refresh_from_db()
+    assert draft.changes["expiry"] == [
+        drafts.expiry_entry(wallet_id=wallet, days=90, rounding="exact", sliding=True)
+    ]
+    assert "90 days, to the day; each activity begins it anew" in page(marketer, f"{LIST}{draft.pk}/change/")
+    marketer.post(f"{LIST}{draft.pk}/publish/", {"valid_from_0": "", "valid_from_1": ""})
+    policy = terms.current().policy_at(wallet, clock.now())
+    assert policy is not None
+    assert (policy.months, policy.days, policy.sliding) == (None, 90, True)
+
+
+def test_a_draft_from_before_expiry_knew_days_is_read_on(marketer: Client, draft: Draft) -> None:
+    wallet = Wallet.objects.get(is_default=True).pk
+    draft.changes = {"expiry": [{"wallet_id": wallet, "months": 6, "rounding": "exact"}]}
+    draft.save()
+    assert "6 months, to the day" in page(marketer, f"{LIST}{draft.pk}/change/")
+    assert done(draft).result is not None
+    drafts.publish(draft_id=draft.pk, at=clock.now(), staff_id=None)
+    policy = terms.current().policy_at(wallet, clock.now())
+    assert policy is not None
+    assert (policy.months, policy.days, policy.sliding) == (6, None, False)
 
 
 def done(draft: Draft) -> Backtest:
@@ -166,10 +199,10 @@ def bought() -> None:
 def test_a_backtest_is_asked_for_and_shows_its_progress(
     marketer: Client, draft: Draft, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
 ) -> None:
-    from rewards import admin_backtest
+    from rewards.admin import drafts as page_of_drafts
 
     sent: list[int] = []
-    monkeypatch.setattr(admin_backtest.run_backtest, "delay", sent.append)
+    monkeypatch.setattr(page_of_drafts.run_backtest, "delay", sent.append)
     assert "Cost of a point" in page(marketer, f"{LIST}{draft.pk}/backtest/")
     form = {
         "starts_at_0": "2026-03-01", "starts_at_1": "00:00", "ends_at_0": "2026-04-01", "ends_at_1": "00:00",
