@@ -12,13 +12,14 @@ from django.db.models import Field, Model, QuerySet
 from django.forms import Field as FormField
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
 from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from simple_history.admin import SimpleHistoryAdmin
-from unfold.admin import ModelAdmin
+from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import action
 from unfold.views import ChangeList
 
@@ -72,6 +73,13 @@ class KantisAdmin(ModelAdmin):
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[DjangoChangeList]:
         return HouseList
 
+    def own_page(self, route: str, view: Callable[..., HttpResponse], name: str) -> URLPattern:
+        """A page beside Django's own, for ``get_urls``: named ``admin:<app>_<model>_<name>``, for staff only."""
+        opts = self.model._meta
+        return path(
+            route, self.admin_site.admin_view(view), name=f"{opts.app_label}_{opts.model_name}_{name}"
+        )
+
     def formfield_for_dbfield(
         self, db_field: Field[Any, Any], request: HttpRequest, **kwargs: Any
     ) -> FormField | None:
@@ -102,6 +110,24 @@ class ReadOnlyAdmin(KantisAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
+
+
+class ReadOnlyInline(TabularInline):
+    """Rows shown below what they belong to, to staff who hold ``permission``, and changed by nobody."""
+
+    permission: ClassVar[str]
+    extra = 0
+    can_delete = False
+    show_change_link = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm(self.permission)
 
 
 class ExportMixin(admin.ModelAdmin):

@@ -6,7 +6,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, reverse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
@@ -76,12 +76,9 @@ class BulkAdjustmentAdmin(ReadOnlyAdmin):
         return badge(batch.get_status_display(), TONES.get(batch.status, ""))
 
     def get_urls(self) -> list[URLPattern]:
-        def own(route: str, view: Any, name: str) -> URLPattern:
-            return path(route, self.admin_site.admin_view(view), name=f"rewards_bulkadjustment_{name}")
-
         return [
-            own("<int:batch_id>/act/", self.act_view, "act"),
-            own("<int:batch_id>/outcome.csv", self.outcome_view, "outcome"),
+            self.own_page("<int:batch_id>/act/", self.act_view, "act"),
+            self.own_page("<int:batch_id>/outcome.csv", self.outcome_view, "outcome"),
             *super().get_urls(),
         ]
 

@@ -1,20 +1,20 @@
 """The ledger in the admin: movements, lots, balances and wallets; read only, for everybody."""
 
+import functools
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.urls import URLPattern, path, reverse
+from django.http import HttpRequest
+from django.urls import URLPattern, reverse
 from django.utils.formats import number_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateFilter, RelatedDropdownFilter
 
-from loyalty.admin_base import ExportMixin, KantisAdmin, ReadOnlyAdmin
+from loyalty.admin_base import ExportMixin, KantisAdmin, ReadOnlyAdmin, ReadOnlyInline
 from members.admin import member_link, signed
 from members.admin_scoped import MemberScopedAdmin
 from members.models import Member
@@ -28,23 +28,13 @@ Kind = Transfer.Kind
 _REASON = ("from_account", "to_account", "rule_revision__rule", "staff")
 
 
-class AllocationInline(TabularInline):
+class AllocationInline(ReadOnlyInline):
     """Which lots the points came from."""
 
     model = Allocation
+    permission = "rewards.view_transfer"
     fields = ("lot", "points")
     readonly_fields = fields
-    extra = 0
-    can_delete = False
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return request.user.has_perm("rewards.view_transfer")
 
 
 class OfMemberAdmin(MemberScopedAdmin, ExportMixin, ReadOnlyAdmin):
@@ -146,12 +136,7 @@ class TransferAdmin(OfMemberAdmin):
         return rows.select_related(*self.list_select_related)
 
     def get_urls(self) -> list[URLPattern]:
-        def adjust(request: HttpRequest, member_id: int) -> HttpResponse:
-            return adjust_page(self, request, member_id)
-
-        page = path(
-            "adjust/<int:member_id>/", self.admin_site.admin_view(adjust), name="rewards_transfer_adjust"
-        )
+        page = self.own_page("adjust/<int:member_id>/", functools.partial(adjust_page, self), "adjust")
         return [page, *super().get_urls()]
 
     @admin.display(description=_("kind"), ordering="kind")

@@ -8,7 +8,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, reverse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget
@@ -114,14 +114,11 @@ class MovingInAdmin(ReadOnlyAdmin):
         return parity.headline(row.report) if row.report else row.error
 
     def get_urls(self) -> list[URLPattern]:
-        def own(route: str, view: Any, name: str) -> URLPattern:
-            return path(route, self.admin_site.admin_view(view), name=f"rewards_movingin_{name}")
-
         return [
-            own("<int:moving_in_id>/confirm/", self.confirm_view, "confirm"),
-            own("<int:moving_in_id>/discard/", self.discard_view, "discard"),
-            own("<int:moving_in_id>/again/", self.again_view, "again"),
-            own("<int:moving_in_id>/file/<slug:kind>/", self.file_view, "file"),
+            self.own_page("<int:moving_in_id>/confirm/", self.confirm_view, "confirm"),
+            self.own_page("<int:moving_in_id>/discard/", self.discard_view, "discard"),
+            self.own_page("<int:moving_in_id>/again/", self.again_view, "again"),
+            self.own_page("<int:moving_in_id>/file/<slug:kind>/", self.file_view, "file"),
             *super().get_urls(),
         ]
 

@@ -1,22 +1,20 @@
 """Refunds in the admin: what was refunded, and deciding those held."""
 
 import functools
-from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateFilter, RelatedDropdownFilter
 
 from loyalty import clock
-from loyalty.admin_base import ExportMixin, ReadOnlyAdmin, badge
+from loyalty.admin_base import ExportMixin, ReadOnlyAdmin, ReadOnlyInline, badge
 from members.admin import member_link
 from members.admin_scoped import MemberScopedAdmin
 from rewards.admin.refunding import done_text, money, refund_page
@@ -31,15 +29,13 @@ from rewards.refunds import (
 MAY_DECIDE = "rewards.change_refund"
 
 
-class RefundLineInline(TabularInline):
+class RefundLineInline(ReadOnlyInline):
     """What came back."""
 
     model = RefundLine
+    permission = "rewards.view_refund"
     fields = ("product", "quantity", "total")
     readonly_fields = fields
-    extra = 0
-    can_delete = False
-    show_change_link = False
     verbose_name_plural = _("what came back")
 
     @admin.display(description=_("product"))
@@ -49,15 +45,6 @@ class RefundLineInline(TabularInline):
     def get_queryset(self, request: HttpRequest) -> Any:
         rows = super().get_queryset(request)
         return rows.select_related("line__product", "line__category").order_by("line__position")
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return request.user.has_perm("rewards.view_refund")
 
 
 @admin.register(Refund)
@@ -123,16 +110,9 @@ class RefundAdmin(MemberScopedAdmin, ExportMixin, ReadOnlyAdmin):
         return queryset, False
 
     def get_urls(self) -> list[URLPattern]:
-        def own(route: str, view: Callable[..., HttpResponse], name: str) -> URLPattern:
-            return path(
-                route,
-                self.admin_site.admin_view(functools.partial(view, self)),
-                name=f"rewards_refund_{name}",
-            )
-
         return [
-            own("of/<int:activity_id>/", refund_page, "of"),
-            own("<int:refund_id>/decide/", decide_page, "decide"),
+            self.own_page("of/<int:activity_id>/", functools.partial(refund_page, self), "of"),
+            self.own_page("<int:refund_id>/decide/", functools.partial(decide_page, self), "decide"),
             *super().get_urls(),
         ]
 

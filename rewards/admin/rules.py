@@ -8,7 +8,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Case, Count, Exists, F, OuterRef, Prefetch, Q, QuerySet, Sum, When
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, reverse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -62,13 +62,10 @@ class EarningRuleAdmin(HistoryAdmin):
         return HttpResponseRedirect(reverse("admin:rewards_earningrule_revise", args=[obj.pk]))
 
     def get_urls(self) -> list[URLPattern]:
-        def own(route: str, view: Any, name: str) -> URLPattern:
-            return path(route, self.admin_site.admin_view(view), name=f"rewards_earningrule_{name}")
-
         return [
-            own("<int:rule_id>/revise/", self.revise_page, "revise"),
-            own("<int:rule_id>/end/", self.end_view, "end"),
-            own("withdraw/<int:revision_id>/", self.withdraw_view, "withdraw"),
+            self.own_page("<int:rule_id>/revise/", self.revise_page, "revise"),
+            self.own_page("<int:rule_id>/end/", self.end_view, "end"),
+            self.own_page("withdraw/<int:revision_id>/", self.withdraw_view, "withdraw"),
             *super().get_urls(),
         ]
 

@@ -8,7 +8,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, reverse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
@@ -69,12 +69,9 @@ class TierHoldAdmin(MemberScopedAdmin, ReadOnlyAdmin):  # type: ignore[misc]
     list_filter = ("kind", "tier")
 
     def get_urls(self) -> list[URLPattern]:
-        def own(route: str, view: Any, name: str) -> URLPattern:
-            return path(route, self.admin_site.admin_view(view), name=f"members_tierhold_{name}")
-
         return [
-            own("set/<int:member_id>/", self.set_page, "set"),
-            own("lift/<int:member_id>/", self.lift_view, "lift"),
+            self.own_page("set/<int:member_id>/", self.set_page, "set"),
+            self.own_page("lift/<int:member_id>/", self.lift_view, "lift"),
             *super().get_urls(),
         ]
 

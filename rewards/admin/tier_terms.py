@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import Prefetch, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, reverse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -85,13 +85,10 @@ class TierDraftAdmin(KantisAdmin):
         return allowed and (obj is None or obj.status == TierDraft.Status.DRAFT)
 
     def get_urls(self) -> list[URLPattern]:
-        def own(route: str, view: Any, name: str) -> URLPattern:
-            return path(route, self.admin_site.admin_view(view), name=f"rewards_tierdraft_{name}")
-
         return [
-            own("<int:draft_id>/edit/", self.edit_page, "edit"),
-            own("<int:draft_id>/look/", self.look_view, "look"),
-            own("<int:draft_id>/publish/", self.publish_view, "publish"),
+            self.own_page("<int:draft_id>/edit/", self.edit_page, "edit"),
+            self.own_page("<int:draft_id>/look/", self.look_view, "look"),
+            self.own_page("<int:draft_id>/publish/", self.publish_view, "publish"),
             *super().get_urls(),
         ]
 
