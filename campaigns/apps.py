@@ -8,8 +8,13 @@ class CampaignsConfig(AppConfig):
     verbose_name = _("Campaigns")
 
     def ready(self) -> None:
-        from campaigns.queries import unread_of
+        from campaigns import handlers  # noqa: F401  (subscribes)
+        from campaigns.dispatch import forget
+        from campaigns.queries import copy_of, unread_of
+        from members.personal_data import Holder, add_holder
         from members.portal_parts import Place, add_place
+
+        add_holder(Holder(key="messages", copy=copy_of, erase=forget))
 
         add_place(
             Place(

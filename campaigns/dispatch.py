@@ -188,6 +188,18 @@ def give_up_overdue(*, at: dt.datetime, run: RunRecorder) -> None:
     run.progress(failed=overdue.update(status=Message.Status.FAILED, reason=Message.Reason.GAVE_UP))
 
 
+def forget(member_id: int) -> None:
+    """Take the words out of everything written to a member who leaves; what still waits is not sent.
+
+    The rows stay, with their campaign and occasion: that something was sent, and when, is no secret about a person.
+    """
+    written = Message.objects.filter(member_id=member_id)
+    written.filter(status=Message.Status.DUE).update(
+        status=Message.Status.SKIPPED, reason=Message.Reason.NOT_A_MEMBER
+    )
+    written.update(subject="", body="", detail="")
+
+
 def _due(at: dt.datetime) -> QuerySet[Message]:
     return Message.objects.filter(status=Message.Status.DUE, due_at__lte=at)
 

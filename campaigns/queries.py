@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from django.db.models import QuerySet
 
@@ -32,6 +33,25 @@ def inbox(member: Member, *, number: int = 1, size: int = PAGE) -> InboxPage:
         ]
     )
     return InboxPage(rows[:size], number, len(rows) > size)
+
+
+def copy_of(member: Member) -> list[dict[str, Any]]:
+    """Every message that was written to the member, oldest first, for their own copy of their data."""
+    return [
+        {
+            "campaign": message.campaign.code,
+            "channel": message.channel,
+            "language": message.language,
+            "subject": message.subject,
+            "body": message.body,
+            "points": message.points,
+            "status": message.status,
+            "created_at": message.created_at,
+            "sent_at": message.sent_at,
+            "read_at": message.read_at,
+        }
+        for message in Message.objects.filter(member=member).select_related("campaign").order_by("pk")
+    ]
 
 
 def unread_of(member: Member) -> int:

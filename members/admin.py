@@ -9,20 +9,27 @@ from django.contrib.admin.views.main import ChangeList as DjangoChangeList
 from django.db.models import Model, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, reverse
 from django.utils.formats import number_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateFilter, RelatedDropdownFilter
 from unfold.decorators import display
 
 from loyalty import clock
-from loyalty.admin_base import ExportMixin, HistoryAdmin, HouseList, KantisAdmin, ReadOnlyAdmin, badge
+from loyalty.admin_base import (
+    ExportMixin,
+    HistoryAdmin,
+    HouseList,
+    KantisAdmin,
+    ReadOnlyAdmin,
+    ReadOnlyInline,
+    badge,
+)
 from loyalty.programme import terms_revised
+from members import admin_erase, admin_parts, admin_staff
 from members import admin_member_pages as pages
-from members import admin_parts, admin_staff
 from members.admin_forms import EnrolForm, MemberForm
 from members.admin_scoped import MemberScopedAdmin
 from members.cards import grouped
@@ -45,7 +52,7 @@ from members.queries import ASKED
 from members.search import search
 from members.timeline import money
 
-__all__ = ["admin_staff"]
+__all__ = ["admin_erase", "admin_staff"]
 
 
 class MemberList(HouseList):
@@ -143,6 +150,11 @@ class MemberAdmin(ExportMixin, KantisAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
 
+    def has_change_permission(self, request: HttpRequest, obj: Member | None = None) -> bool:
+        """Nobody writes a name into the row of a member who was erased."""
+        allowed: bool = super().has_change_permission(request, obj)
+        return allowed and (obj is None or obj.status != Member.Status.ERASED)
+
     def get_form(
         self, request: HttpRequest, obj: Member | None = None, change: bool = False, **kwargs: Any
     ) -> Any:
@@ -203,12 +215,12 @@ class MemberAdmin(ExportMixin, KantisAdmin):
         return HttpResponseRedirect(reverse("admin:members_member_overview", args=[obj.pk]))
 
     def get_urls(self) -> list[URLPattern]:
-        def page(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-            return self.admin_site.admin_view(functools.partial(view, self))
-
         own = [
-            path("<path:object_id>/overview/", page(pages.overview), name="members_member_overview"),
-            path("<path:object_id>/consents/", page(pages.consents), name="members_member_consents"),
+            self.own_page("<path:object_id>/overview/", functools.partial(pages.overview, self), "overview"),
+            self.own_page("<path:object_id>/consents/", functools.partial(pages.consents, self), "consents"),
+            self.own_page(
+                "<path:object_id>/erase/", functools.partial(admin_erase.erase_page, self), "erase"
+            ),
         ]
         return own + super().get_urls()
 
@@ -226,29 +238,18 @@ def _column(column: admin_parts.Column) -> Callable[[Any], Any]:
     return value
 
 
-class LineInline(TabularInline):
+class LineInline(ReadOnlyInline):
     """The receipt."""
 
     model = ActivityLine
+    permission = "members.view_activity"
     fields = ("position", "product", "category", "quantity", "total")
     readonly_fields = fields
-    extra = 0
-    can_delete = False
-    show_change_link = False
     verbose_name_plural = _("receipt")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ActivityLine]:
         lines: QuerySet[ActivityLine] = super().get_queryset(request)
         return lines.select_related("product", "category").order_by("position")
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return request.user.has_perm("members.view_activity")
 
 
 @admin.register(Activity)

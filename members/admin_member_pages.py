@@ -86,7 +86,7 @@ def head(request: HttpRequest, member: Member, *, tab: str) -> dict[str, Any]:
         "member_tabs": tabs,
         "member_actions": [
             {"label": link.label, "url": link.url(member), "icon": link.icon}
-            for link in admin_parts.actions_for(request)
+            for link in admin_parts.actions_for(request, member)
         ],
     }
 

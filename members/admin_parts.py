@@ -5,7 +5,7 @@ Members know nothing of points or messages.
 ``members.admin`` asks for the parts; an upper floor's ``admin.py`` registers its own while the admin is loaded.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -33,13 +33,14 @@ class Tile:
 
 @dataclass(frozen=True, kw_only=True)
 class Link:
-    """A tab or a button on a member's page, for staff who hold ``permission``."""
+    """A tab or a button on a member's page, for staff who hold ``permission``; buttons for members of ``statuses``."""
 
     key: str
     label: StrOrPromise
     url: Callable[[Member], str]
     permission: str
     icon: str = ""
+    statuses: Collection[str] = (Member.Status.ACTIVE,)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,8 +124,12 @@ def tabs_for(request: HttpRequest) -> list[Link]:
     return [link for link in _parts.tabs.values() if request.user.has_perm(link.permission)]
 
 
-def actions_for(request: HttpRequest) -> list[Link]:
-    return [link for link in _parts.actions.values() if request.user.has_perm(link.permission)]
+def actions_for(request: HttpRequest, member: Member) -> list[Link]:
+    return [
+        link
+        for link in _parts.actions.values()
+        if member.status in link.statuses and request.user.has_perm(link.permission)
+    ]
 
 
 def columns() -> Mapping[str, Column]:

@@ -10,11 +10,12 @@ from rest_framework.response import Response
 from loyalty import clock
 from loyalty.api.idempotency import idempotent
 from loyalty.api.language import LANGUAGE_PARAMETER, SpeakingView
-from loyalty.api.problems import Conflict, FieldError, NotFound
+from loyalty.api.problems import Conflict, FieldError, Forbidden, NotFound
 from loyalty.partners.models import Partner, Scope
 from members.enrolment import DuplicateMember, enrol, enrolled_with
 from members.identification import UnknownMember, find_member, visible_profile
-from members.models import Member
+from members.models import ConsentChange, Member
+from members.privacy import erase
 from members.serializers import (
     FoundSerializer,
     MemberReferenceSerializer,
@@ -44,6 +45,10 @@ class MemberExists(Conflict):
 
 class MemberNotFound(NotFound):
     code, title = "unknown-member", _("There is no such member, or you may not see them.")
+
+
+class NotYours(Forbidden):
+    code, title = "not-your-member", _("Only the partner that enrolled a member may erase them.")
 
 
 def unknown_member(field: str) -> MemberNotFound:
@@ -131,7 +136,7 @@ class MembersView(SpeakingView):
 class MemberView(SpeakingView):
     """One member."""
 
-    required_scopes = Scope.MEMBERS_READ
+    required_scopes = {"GET": Scope.MEMBERS_READ, "DELETE": Scope.MEMBERS_ERASE}
 
     @extend_schema(
         operation_id="members_read",
@@ -144,3 +149,23 @@ class MemberView(SpeakingView):
         partner = request.auth.partner
         member = seen_member(public_id, partner)
         return Response(member_answer(member, partner_id=partner.pk, at=clock.now()))
+
+    @extend_schema(
+        operation_id="members_erase",
+        summary="Erase a member who leaves",
+        description=(
+            "The member leaves the programme for good: personal data, log-in, card and your own id of them are "
+            "removed. Purchases and points stay in the books without a name. Only members whom you enrolled, or know "
+            "by an id of your own. It cannot be undone; afterwards the member answers 404."
+        ),
+        parameters=[LANGUAGE_PARAMETER],
+        responses={204: None},
+    )
+    @idempotent
+    def delete(self, request: Request, public_id: uuid.UUID) -> Response:
+        partner = request.auth.partner
+        member = seen_member(public_id, partner)
+        if member.enrolled_by_id != partner.pk and not member.external_ids.filter(partner=partner).exists():
+            raise NotYours
+        erase(member_id=member.pk, source=ConsentChange.Source.PARTNER, partner_id=partner.pk, at=clock.now())
+        return Response(status=204)

@@ -209,6 +209,15 @@ def _zone_choices(present: str) -> list[tuple[str, str]]:
     return [(name, name.replace("_", " ").replace("/", " – ")) for name in names]
 
 
+class LeaveForm(forms.Form):
+    """The member means it."""
+
+    sure = forms.BooleanField(
+        label=_("Yes, I want to leave"),
+        error_messages={"required": _("Tick the box if you want to leave.")},
+    )
+
+
 class ConsentForm(forms.Form):
     """Every question with a switch."""
 

@@ -32,6 +32,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "members.add_member",
         "members.change_member",
         "members.change_consent",
+        "members.erase_member",
         "rewards.add_refund",
         "rewards.change_refund",
         "rewards.adjust_points",

@@ -11,6 +11,7 @@ urlpatterns = [
     path("profile/places/", views.places, name="places"),
     path("profile/consents/", views.consents, name="consents"),
     path("profile/security/", views.security, name="security"),
+    path("profile/leave/", views.leave, name="leave"),
     path("language/", views.set_language, name="set-language"),
     path("theme/", views.set_theme, name="set-theme"),
     path("join/", views.join, name="join"),

@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from allauth.account.decorators import reauthentication_required
 from django.conf import settings
 from django.contrib import messages
+from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import redirect, render
 from django.templatetags.static import static
@@ -18,9 +20,11 @@ from loyalty import clock, programme
 from loyalty.templatetags.portal import THEME_COOKIE, THEMES
 from members.adapter import remember_language
 from members.consents import set_consent
-from members.forms import QUESTIONS, ConsentForm, PlacesForm, ProfileForm, consent_name
+from members.forms import QUESTIONS, ConsentForm, LeaveForm, PlacesForm, ProfileForm, consent_name
 from members.models import ConsentChange, Member
+from members.personal_data import losses_of
 from members.portal import member_page
+from members.privacy import erase
 from members.queries import consent_history, consents_of
 from members.signups import complete
 
@@ -142,6 +146,27 @@ def _named(changes: list[ConsentChange]) -> list[dict[str, Any]]:
 def security(request: HttpRequest, member: Member) -> HttpResponseBase:
     """The way to everything about the log-in."""
     return render(request, "members/security.html", {"member": member, "section": "profile"})
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@member_page
+@reauthentication_required
+def leave(request: HttpRequest, member: Member) -> HttpResponseBase:
+    """Leave the programme: what is lost, and, once the member says so, the end of it. Asks for the log-in afresh."""
+    form = LeaveForm(request.POST if request.method == "POST" else None)
+    if request.method == "POST" and form.is_valid():
+        erase(member_id=member.pk, source=ConsentChange.Source.PORTAL, at=clock.now())
+        if not request.user.is_staff:
+            logout(request)
+        messages.success(request, _("You have left the programme. What we knew about you is erased."))
+        return redirect("home")
+    context = {
+        "member": member,
+        "section": "profile",
+        "form": form,
+        "losses": losses_of(member, at=clock.now()),
+    }
+    return render(request, "members/leave.html", context)
 
 
 @require_POST

@@ -7,8 +7,12 @@ class ReferralsConfig(AppConfig):
     verbose_name = _("Referrals")
 
     def ready(self) -> None:
+        from members.personal_data import Holder, add_holder
         from members.portal_parts import Place, add_place
+        from referrals.codes import forget
+        from referrals.queries import copy_of
 
+        add_holder(Holder(key="invitations", copy=copy_of, erase=forget))
         add_place(
             Place(
                 key="referrals.invite",

@@ -91,3 +91,8 @@ def _was_brought_by(member_id: int, other_id: int) -> bool:
         if present == other_id:
             return True
     return False
+
+
+def forget(member_id: int) -> None:
+    """Let the code of a member who leaves bring nobody any more. Who came by it stays."""
+    ReferralCode.objects.filter(member_id=member_id).delete()

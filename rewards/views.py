@@ -21,6 +21,7 @@ from loyalty.spreadsheet import safe_cell
 from members.consents import has_consent
 from members.models import Member
 from members.models.consent import Purpose
+from members.personal_data import copies_of
 from members.portal import member_page
 from members.queries import activity_data, profile_data
 from rewards import offers, queries
@@ -269,6 +270,7 @@ def my_data(request: HttpRequest, member: Member) -> HttpResponseBase:
             for transfer, reason, change in queries.transfers_of(member)
         ],
         "activities": activity_data(member),
+        **copies_of(member),
     }
     response = JsonResponse(data, json_dumps_params={"ensure_ascii": False, "indent": 2})
     response["Content-Disposition"] = f'attachment; filename="my-data-{timezone.localdate():%Y-%m-%d}.json"'

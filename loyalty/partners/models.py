@@ -35,6 +35,7 @@ class Scope(models.TextChoices):
 
     MEMBERS_READ = "members:read", _("read members")
     MEMBERS_WRITE = "members:write", _("enrol members")
+    MEMBERS_ERASE = "members:erase", _("erase members who leave")
     ACTIVITIES_READ = "activities:read", _("read activities")
     ACTIVITIES_WRITE = "activities:write", _("record activities")
     POINTS_READ = "points:read", _("read balances and statements")

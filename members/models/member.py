@@ -93,6 +93,7 @@ class Member(models.Model):
         verbose_name = _("member")
         verbose_name_plural = _("members")
         ordering = ["-id"]
+        permissions = [("erase_member", "Can erase a member who leaves the programme")]
         constraints = [
             models.UniqueConstraint(Lower("email"), name="member_email_once", condition=~models.Q(email="")),
         ]

@@ -366,6 +366,18 @@ def test_every_write_on_one_needs_its_scope_and_no_other(
     assert Till(till.partner, scopes=(needed,)).post(address, body).status_code == status
 
 
+def test_erasing_needs_its_scope_and_no_other(till: Till, other: Till, aino: Member) -> None:
+    others = tuple(scope for scope in Scope.values if scope != Scope.MEMBERS_ERASE)
+    address = f"members/{aino.public_id}"
+    before = counts()
+    assert Till(till.partner, scopes=others).delete(address).status_code == 403
+    assert other.delete(address).status_code == 404
+    assert counts() == before
+    aino.refresh_from_db()
+    assert aino.status == Member.Status.ACTIVE
+    assert Till(till.partner, scopes=(Scope.MEMBERS_ERASE,)).delete(address).status_code == 204
+
+
 @pytest.mark.parametrize(
     "path",
     ["members/{member}", "members/{member}/balance", "members/{member}/statement", "activities/{activity}"],

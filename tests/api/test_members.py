@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from loyalty.events.models import Event
 from members.cards import grouped, is_valid_card_number
 from members.models import Consent, ConsentChange, Member
 from tests.api.till import Till, purchase
@@ -188,3 +189,30 @@ def test_statements_do_not_grow_with_consents(till: Till, django_assert_max_num_
     id_ = till.post("members", EINO | {"consents": consents}).json()["id"]
     with django_assert_max_num_queries(6):
         assert len(till.get(f"members/{id_}").json()["consents"]) == 4
+
+
+class TestErasing:
+    def test_a_member_who_leaves_is_gone_for_everybody(self, till: Till, aino: Member) -> None:
+        path = f"members/{aino.public_id}"
+        answer = till.delete(path, key="leave-1")
+        assert (answer.status_code, answer.content) == (204, b"")
+        assert till.delete(path, key="leave-1").status_code == 204  # the first answer again
+        assert till.delete(path).status_code == 404
+        assert till.get(path).status_code == 404
+        assert till.get("members", external_id="c-1").json() == {"results": []}
+        aino.refresh_from_db()
+        assert (aino.status, aino.email, aino.first_name) == ("erased", "", "")
+        assert Event.objects.filter(name="member.erased").count() == 1
+
+    def test_a_partner_that_only_served_the_member_may_not(self, other: Till, aino: Member) -> None:
+        other.post("activities", purchase(member={"card_number": aino.card_number}))
+        answer = other.delete(f"members/{aino.public_id}")
+        assert (answer.status_code, answer.json()["code"]) == (403, "not-your-member")
+        aino.refresh_from_db()
+        assert aino.status == Member.Status.ACTIVE
+
+    def test_it_needs_a_key_of_its_own(self, till: Till, aino: Member) -> None:
+        answer = till.client.delete(f"/api/v1/members/{aino.public_id}")
+        assert (answer.status_code, answer.json()["code"]) == (400, "idempotency-key")
+        aino.refresh_from_db()
+        assert aino.status == Member.Status.ACTIVE

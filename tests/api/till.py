@@ -23,6 +23,11 @@ class Till:
     def get(self, path: str, **query: str) -> Response:
         return self.client.get(f"/api/v1/{path}", query)
 
+    def delete(self, path: str, *, key: str | None = None) -> Response:
+        return self.client.delete(
+            f"/api/v1/{path}", headers={"idempotency-key": key or f"k-{next(_numbers)}"}
+        )
+
     def post(self, path: str, body: Any, *, key: str | None = None, **headers: str) -> Response:
         headers["idempotency-key"] = key or f"k-{next(_numbers)}"
         if isinstance(body, str | bytes):
