@@ -18,6 +18,11 @@ ASKED: tuple[tuple[Purpose, ConsentChannel], ...] = (
     (Purpose.PURCHASE_LINES, ConsentChannel.ANY),
 )
 
+PERSON = (
+    *("card_number", "first_name", "last_name", "email", "phone", "birth_date", "language", "time_zone"),
+    "joined_at",
+)
+
 
 @dataclass(frozen=True)
 class ConsentState:
@@ -62,19 +67,16 @@ def lines_by_activity(activity_ids: Iterable[int]) -> dict[int, list[ActivityLin
     return lines
 
 
+def person_of(member: Member) -> dict[str, Any]:
+    """Who the member is, as their own copy and the partners that may see the profile are told."""
+    return {name: getattr(member, name) for name in PERSON}
+
+
 def profile_data(member: Member) -> dict[str, Any]:
     """What the programme holds about the person, for their own copy of their data."""
     return {
         "id": str(member.public_id),
-        "card_number": member.card_number,
-        "first_name": member.first_name,
-        "last_name": member.last_name,
-        "email": member.email,
-        "phone": member.phone,
-        "birth_date": member.birth_date,
-        "language": member.language,
-        "time_zone": member.time_zone,
-        "joined_at": member.joined_at,
+        **person_of(member),
         "tier": member.tier.code,
         "external_ids": [
             {"partner": row.partner.name, "external_id": row.external_id}

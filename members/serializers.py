@@ -25,6 +25,7 @@ from members.former_cards import former_number
 from members.identification import KEYS
 from members.models import ExternalId, Member
 from members.models.consent import ConsentChannel, Purpose
+from members.queries import person_of
 
 _ONE_LINE = RegexValidator(
     re.compile(r"\A[^\x00-\x1f\x7f\u2028\u2029]*\Z"), _("Control characters are not allowed.")
@@ -247,15 +248,7 @@ def member_answer(member: Member, *, partner_id: int, at: dt.datetime) -> dict[s
     return {
         **stranger_answer(member, at=at),
         "external_id": own_id.first(),
-        "card_number": member.card_number,
-        "first_name": member.first_name,
-        "last_name": member.last_name,
-        "email": member.email,
-        "phone": member.phone,
-        "birth_date": member.birth_date,
-        "language": member.language,
-        "time_zone": member.time_zone,
-        "joined_at": member.joined_at,
+        **person_of(member),
         "consents": [
             {
                 "purpose": consent.purpose,

@@ -14,7 +14,7 @@ from campaigns.models import Message
 from campaigns.queries import unread_of
 from members.models import Member
 from tests.factories.campaigns import MessageFactory
-from tests.factories.portal import NOW, portal_member
+from tests.factories.portal import NOW, portal_client, portal_member
 
 pytestmark = pytest.mark.django_db
 HOUR = dt.timedelta(hours=1)
@@ -32,10 +32,8 @@ def aino() -> Member:
 
 
 @pytest.fixture
-def portal(client: Client, aino: Member) -> Client:
-    client.force_login(aino.user, backend="django.contrib.auth.backends.ModelBackend")
-    client.cookies["django_language"] = "en"
-    return client
+def portal(aino: Member) -> Client:
+    return portal_client(aino)
 
 
 def sent(who: Member, **facts: Any) -> Message:

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from allauth.account.models import EmailAddress
+from django.test import Client
 
 from loyalty.partners.models import Partner
 from members.activities import LineFacts, NewActivity
@@ -55,3 +56,11 @@ def purchases(member: Member, *totals: str, first_at: dt.datetime = NOW - 30 * D
         at=NOW,
     )
     member.refresh_from_db()
+
+
+def portal_client(member: Member) -> Client:
+    """A browser in which the member is logged in and reads English."""
+    client = Client()
+    client.force_login(member.user, backend="django.contrib.auth.backends.ModelBackend")
+    client.cookies["django_language"] = "en"
+    return client

@@ -12,7 +12,7 @@ from django.utils import translation
 
 from members.consents import set_consent
 from members.models import Consent, ConsentChange, Member
-from tests.factories.portal import NOW, login_for, portal_member
+from tests.factories.portal import NOW, login_for, portal_client, portal_member
 
 pytestmark = pytest.mark.django_db
 
@@ -29,10 +29,8 @@ def member() -> Member:
 
 
 @pytest.fixture
-def portal(client: Client, member: Member) -> Client:
-    client.force_login(member.user, backend="django.contrib.auth.backends.ModelBackend")
-    client.cookies["django_language"] = "en"
-    return client
+def portal(member: Member) -> Client:
+    return portal_client(member)
 
 
 DETAILS = {"first_name": "Aino", "last_name": "Virtanen", "birth_date": "", "phone": ""}

@@ -10,7 +10,7 @@ from members.models import Member
 from referrals import codes
 from referrals.models import ReferralCode
 from tests.factories.members import member
-from tests.factories.portal import portal_member
+from tests.factories.portal import portal_client, portal_member
 
 pytestmark = pytest.mark.django_db
 
@@ -21,10 +21,8 @@ def aino() -> Member:
 
 
 @pytest.fixture
-def portal(client: Client, aino: Member) -> Client:
-    client.force_login(aino.user, backend="django.contrib.auth.backends.ModelBackend")
-    client.cookies["django_language"] = "en"
-    return client
+def portal(aino: Member) -> Client:
+    return portal_client(aino)
 
 
 def test_the_link_the_code_and_its_picture_are_shown(portal: Client, aino: Member) -> None:

@@ -21,7 +21,7 @@ from rewards.models import EarningRule, OfferActivation, RefundPolicy, RuleRevis
 from rewards.models.ledger import AccountKind
 from rewards.refund_parts import Order
 from rewards.refunds import refund
-from tests.factories.portal import DAY, NOW, login_for, portal_member, purchases
+from tests.factories.portal import DAY, NOW, login_for, portal_client, portal_member, purchases
 
 pytestmark = pytest.mark.django_db
 
@@ -38,10 +38,8 @@ def member() -> Member:
 
 
 @pytest.fixture
-def portal(client: Client, member: Member) -> Client:
-    client.force_login(member.user, backend="django.contrib.auth.backends.ModelBackend")
-    client.cookies["django_language"] = "en"
-    return client
+def portal(member: Member) -> Client:
+    return portal_client(member)
 
 
 def text_of(response: object) -> str:

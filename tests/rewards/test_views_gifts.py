@@ -13,7 +13,7 @@ from members.models import Member
 from rewards.gifts import set_preference
 from rewards.models import Gift
 from rewards.queries import balance_of
-from tests.factories.portal import NOW, portal_member, purchases
+from tests.factories.portal import NOW, portal_client, portal_member, purchases
 
 pytestmark = pytest.mark.django_db
 
@@ -38,10 +38,8 @@ def eino() -> Member:
 
 
 @pytest.fixture
-def portal(client: Client, aino: Member) -> Client:
-    client.force_login(aino.user, backend="django.contrib.auth.backends.ModelBackend")
-    client.cookies["django_language"] = "en"
-    return client
+def portal(aino: Member) -> Client:
+    return portal_client(aino)
 
 
 def send(portal: Client, receiver: str, points: object, **more: str) -> str:
