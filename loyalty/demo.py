@@ -7,6 +7,7 @@ and beat in the foreground. Called by the command `demo`, which `make demo` call
 import fcntl
 import json
 import os
+import shutil
 import socket
 import sys
 import threading
@@ -26,6 +27,7 @@ from loyalty.runner import Runner, end_with_parent
 
 CREDENTIALS = "credentials.json"
 DEMO_FILE = "demo.json"
+COUNTERS = "run/metrics"
 WEB_TIMEOUT = 120.0
 
 
@@ -43,6 +45,8 @@ def start() -> int:
     place.make()
     alone = _claim(place)
     (place.home / "static").mkdir(exist_ok=True)  # whitenoise warns when it is missing
+    shutil.rmtree(place.home / COUNTERS, ignore_errors=True)  # what processes counted that are long gone
+    (place.home / COUNTERS).mkdir()
     (place.home / DEMO_FILE).unlink(missing_ok=True)
     if embedded.in_use():
         embedded.ensure()
@@ -119,8 +123,13 @@ def _processes(bind: str, port: int) -> dict[str, list[str]]:
 
 
 def _environment(name: str, home: Path, port: int) -> dict[str, str]:
-    """The web tells of every request, worker and beat only of trouble; LOG_LEVEL overrides both."""
+    """The web tells of every request, worker and beat only of trouble; LOG_LEVEL overrides both.
+
+    The web's processes count into one folder, so that ``/metrics`` speaks for all of them whichever answers.
+    """
+    counters = {"PROMETHEUS_MULTIPROC_DIR": os.fspath(home / COUNTERS)} if name == "web" else {}
     return {
+        **counters,
         "LOG_LEVEL": "INFO" if name == "web" else "WARNING",
         **os.environ,
         "KANTIS_DEMO": "1",

@@ -1,6 +1,7 @@
 """``/metrics`` for Prometheus, behind a bearer token: the process's counters and the state of the queues.
 
-With several web processes, set PROMETHEUS_MULTIPROC_DIR to an empty folder, so that one answer speaks for all.
+Several web processes count into the folder that PROMETHEUS_MULTIPROC_DIR names, so that one answer speaks for all; the
+demo's runner and compose.yaml set it. It has to be there, and empty, when web starts.
 """
 
 import hmac

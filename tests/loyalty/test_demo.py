@@ -111,6 +111,16 @@ class Demo:
         except OSError:
             return False
 
+    def requests_counted(self) -> float:
+        """How many requests ``/metrics`` knows of, whichever process answers."""
+        request = urllib.request.Request(
+            f"http://localhost:{self.port}/metrics", headers={"Authorization": "Bearer demo-metrics"}
+        )
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            lines = answer.read().decode().splitlines()
+        name = "django_http_requests_before_middlewares_total "
+        return next(float(line.removeprefix(name)) for line in lines if line.startswith(name))
+
     def processes(self) -> dict[int, str]:
         """Everything that runs for this home: its environment names it, or its working folder lies in it."""
         found = {}
@@ -152,6 +162,10 @@ def test_it_stands_up_heals_and_leaves_nothing_behind(start: Callable[[], Demo])
     assert facts == {"url": f"http://localhost:{demo.port}", **CREDENTIALS}
     assert (demo.home / "demo.json").stat().st_mode & 0o077 == 0
     demo.wait_until(demo.answers, 30)
+    counted = demo.requests_counted()
+    for _request in range(20):
+        assert demo.answers()
+    assert demo.requests_counted() == counted + 21  # of both web processes, and this question too
     second = manage(demo.home, "demo", port=demo.port + 1)
     assert second.stderr.startswith(f"kantis: a demo already runs on {demo.home}: ")
     beside = manage(demo.home, "verify_ledger")
