@@ -275,3 +275,19 @@ def test_an_authenticator_app_is_set_up_and_asked_for(browser: Any, live_server:
     page.wait_for_url("**/2fa/authenticate/")
     assert faults(page) == []
     context.close()
+
+
+def test_a_member_leaves_after_logging_in_afresh(page: Any, live_server: Any, member: Member) -> None:
+    log_in(page, live_server.url)
+    walking.speak_english(page, live_server.url)
+    page.goto(live_server.url + "/profile/")
+    page.get_by_role("link", name="Leave the programme").click()
+    page.wait_for_url("**/account/reauthenticate/**")
+    confirm_it_is_me(page)
+    page.wait_for_url("**/profile/leave/")
+    assert faults(page) == []
+    page.get_by_label("Yes, I want to leave").check()
+    page.get_by_role("button", name="Leave and erase my data").click()
+    page.get_by_text("You have left the programme.").wait_for()
+    member.refresh_from_db()
+    assert (member.status, member.email, member.user) == ("erased", "", None)
