@@ -24,7 +24,7 @@ from rewards.models.judgement import Judgement
 from rewards.models.leaderboard import Leaderboard, LeaderboardProfile, LeaderboardScore
 from rewards.models.ledger import Account, Allocation, Lot, Transfer, Wallet
 from rewards.models.moving_in import MovingIn, MovingInFile
-from rewards.models.redemption import Redemption, RedemptionStep, RedemptionTerms
+from rewards.models.redemption import LotGrace, Redemption, RedemptionStep, RedemptionTerms
 from rewards.models.refund import Refund, RefundLine, RefundPolicy
 from rewards.models.reward import (
     Aversion,
@@ -83,6 +83,7 @@ __all__ = [
     "LeaderboardProfile",
     "LeaderboardScore",
     "Lot",
+    "LotGrace",
     "LotNotice",
     "MemberAversion",
     "MemberBadge",

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from loyalty.ids import new_public_id
 from loyalty.partners.models import Partner
 from members.models import Activity, Member
-from rewards.models.ledger import Transfer, Wallet
+from rewards.models.ledger import Lot, Transfer, Wallet
 from rewards.models.reward import Reward
 
 
@@ -53,7 +53,10 @@ class Redemption(models.Model):
     """One reward taken, or points used as money (``reward`` empty). ``rewards.redemption`` is the only writer.
 
     ``points`` left the member's account by ``transfer``; cancelling and lapsing reverse that transfer. ``money`` is
-    what the member pays on top (a reward), or what the points were worth (points as money).
+    what the member pays on top (a reward), or what the points were worth (points as money). ``code`` is what is shown
+    to have a reservation handed over, in its canonical form; a voucher has a code of its own.
+
+    ``external_id`` makes it happen once: per partner, or (without a partner) per member, for a form sent twice.
     """
 
     class State(models.TextChoices):
@@ -92,6 +95,7 @@ class Redemption(models.Model):
         Partner, on_delete=models.PROTECT, null=True, related_name="+", verbose_name=_("partner")
     )
     external_id = models.CharField(_("external id"), max_length=100, null=True, blank=True)
+    code = models.CharField(_("code"), max_length=20, null=True, unique=True, editable=False)
     content_digest = models.BinaryField(_("digest of the content"), max_length=32, null=True, editable=False)
     activity = models.ForeignKey(
         Activity, on_delete=models.PROTECT, null=True, related_name="+", verbose_name=_("activity")
@@ -114,6 +118,11 @@ class Redemption(models.Model):
                 fields=["partner", "external_id"],
                 condition=Q(external_id__isnull=False),
                 name="redemption_once_per_partner",
+            ),
+            models.UniqueConstraint(
+                fields=["member", "external_id"],
+                condition=Q(external_id__isnull=False, partner__isnull=True),
+                name="redemption_once_per_form",
             ),
         ]
         indexes = [
@@ -154,6 +163,31 @@ class RedemptionStep(models.Model):
         verbose_name = _("step of a redemption")
         verbose_name_plural = _("steps of redemptions")
         ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"#{self.pk}"
+
+
+class LotGrace(models.Model):
+    """Points came back to a lot after its expiry, so the whole lot lives on until ``until``. Append-only by trigger.
+
+    ``transfer`` is the reversal that brought them; ``expired_at`` is the lot's own expiry, which no grace changes.
+    """
+
+    lot = models.ForeignKey(Lot, on_delete=models.PROTECT, related_name="graces", verbose_name=_("lot"))
+    transfer = models.ForeignKey(
+        Transfer, on_delete=models.PROTECT, related_name="graces", verbose_name=_("transfer")
+    )
+    expired_at = models.DateTimeField(_("expired at"))
+    until = models.DateTimeField(_("lives on until"))
+
+    class Meta:
+        verbose_name = _("grace of expired points")
+        verbose_name_plural = _("graces of expired points")
+        constraints = [
+            models.UniqueConstraint(fields=["lot", "transfer"], name="lot_grace_once_per_transfer"),
+            models.CheckConstraint(condition=Q(until__gt=models.F("expired_at")), name="lot_grace_is_later"),
+        ]
 
     def __str__(self) -> str:
         return f"#{self.pk}"
