@@ -167,7 +167,7 @@ GROUP BY r.reward_id
 
 
 def _pieces(rewards: Sequence[Reward]) -> dict[int, int]:
-    """Pieces left of each reward that can run out: of its stock, and of its pool of codes where that is nearly empty."""
+    """Pieces left of each reward that can run out: of its stock, and of a pool of codes that is nearly empty."""
     left = {
         stock.reward_id: stock.left
         for stock in RewardStock.objects.filter(reward__in=[reward.pk for reward in rewards])
