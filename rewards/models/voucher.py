@@ -109,6 +109,14 @@ class VoucherFamily(models.Model):
             models.CheckConstraint(
                 condition=Q(in_parts=False) | Q(kind="amount"), name="voucher_parts_of_amounts"
             ),
+            models.CheckConstraint(
+                condition=Q(in_parts=False) | (Q(uses=1) & ~Q(source="shared")),
+                name="voucher_parts_of_one_use",
+            ),
+            models.CheckConstraint(
+                condition=Q(uses_per_member__isnull=True) | Q(source="shared"),
+                name="voucher_member_uses_of_shared",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -168,8 +176,9 @@ class VoucherBatch(models.Model):
 class Voucher(models.Model):
     """One code. ``rewards.vouchers`` is the only writer; what happened is in its steps.
 
-    ``code`` is kept in its canonical form (capitals, no separators). ``remaining`` is the money left on a voucher that
-    can be used in parts; ``uses_left`` is empty where a code can be used without limit.
+    ``code`` is kept in its canonical form (capitals, no separators); ``spelling`` is how a file spelt it. ``remaining``
+    is the money left on a voucher that can be used in parts, and the whole value on all others. ``uses_left`` is empty
+    where a code can be used without limit; parts of an amount do not count, the last one is its use.
     """
 
     class State(models.TextChoices):
@@ -184,6 +193,7 @@ class Voucher(models.Model):
         VoucherFamily, on_delete=models.PROTECT, related_name="vouchers", verbose_name=_("kind of voucher")
     )
     code = models.CharField(_("code"), max_length=40, unique=True, editable=False)
+    spelling = models.CharField(_("spelling"), max_length=60, blank=True, editable=False)
     state = models.CharField(_("state"), max_length=10, choices=State.choices)
     member = models.ForeignKey(
         Member, on_delete=models.PROTECT, null=True, related_name="vouchers", verbose_name=_("member")
@@ -203,6 +213,7 @@ class Voucher(models.Model):
     occasion = models.CharField(_("occasion"), max_length=100, null=True, blank=True, unique=True)
     value = models.DecimalField(_("value"), max_digits=10, decimal_places=2)
     remaining = models.DecimalField(_("left of it"), max_digits=10, decimal_places=2)
+    uses = models.PositiveIntegerField(_("uses"), null=True)
     uses_left = models.PositiveIntegerField(_("uses left"), null=True)
     issued_at = models.DateTimeField(_("issued at"), null=True)
     valid_from = models.DateTimeField(_("valid from"), null=True)
@@ -216,6 +227,10 @@ class Voucher(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=Q(remaining__gte=0, remaining__lte=F("value")), name="voucher_remaining_in_bounds"
+            ),
+            models.CheckConstraint(
+                condition=Q(uses__isnull=True, uses_left__isnull=True) | Q(uses_left__lte=F("uses")),
+                name="voucher_uses_in_bounds",
             ),
         ]
         indexes = [
@@ -277,7 +292,11 @@ class VoucherUse(models.Model):
             models.CheckConstraint(condition=Q(amount__gte=0), name="voucher_use_not_negative"),
         ]
         indexes = [
-            models.Index(fields=["locked_until"], name="voucher_lock_to_end", condition=Q(state="locked"))
+            models.Index(fields=["locked_until"], name="voucher_lock_to_end", condition=Q(state="locked")),
+            models.Index(fields=["voucher"], name="voucher_lock_held", condition=Q(state="locked")),
+            models.Index(
+                fields=["voucher", "member"], name="voucher_use_by_member", condition=Q(member__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:
