@@ -5,3 +5,17 @@ from django.utils.translation import gettext_lazy as _
 class RewardsConfig(AppConfig):
     name = "rewards"
     verbose_name = _("Points")
+
+    def ready(self) -> None:
+        from members.portal_parts import Place, add_place
+        from rewards.catalogue import handlers  # noqa: F401 - subscribes
+
+        add_place(
+            Place(
+                key="rewards.preferences",
+                name=_("What I never want"),
+                note=_("Left out of the rewards that we suggest"),
+                icon="sliders",
+                url_name="reward-preferences",
+            )
+        )

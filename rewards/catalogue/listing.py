@@ -66,6 +66,11 @@ class Shown:
         return max(self.reward.points - self.points, 0)
 
     @property
+    def points_after(self) -> int:
+        """Points that are left after taking it."""
+        return self.points - self.reward.points
+
+    @property
     def only_points_missing(self) -> bool:
         """Whether nothing but points is in the way."""
         return bool(self.obstacles) and all(each.kind in ON_ITS_OWN for each in self.obstacles)
