@@ -10,7 +10,7 @@ from loyalty.ids import new_public_id
 from loyalty.partners.models import Partner
 from members.models import Activity, Member
 from rewards.models.ledger import Lot, Transfer, Wallet
-from rewards.models.reward import Reward
+from rewards.models.reward import Reward, RewardStock
 
 
 class RedemptionTerms(models.Model):
@@ -54,7 +54,8 @@ class Redemption(models.Model):
 
     ``points`` left the member's account by ``transfer``; cancelling and lapsing reverse that transfer. ``money`` is
     what the member pays on top (a reward), or what the points were worth (points as money). ``code`` is what is shown
-    to have a reservation handed over, in its canonical form; a voucher has a code of its own.
+    to have a reservation handed over, in its canonical form; a voucher has a code of its own. ``stock`` is the row
+    whose piece it took, empty where the reward never ran out then.
 
     ``external_id`` makes it happen once: per partner, or (without a partner) per member, for a form sent twice.
     """
@@ -83,7 +84,17 @@ class Redemption(models.Model):
         verbose_name=_("reward"),
         db_index=False,
     )
-    wallet = models.ForeignKey(Wallet, on_delete=models.PROTECT, related_name="+", verbose_name=_("wallet"))
+    stock = models.ForeignKey(
+        RewardStock,
+        on_delete=models.SET_NULL,
+        null=True,
+        related_name="+",
+        verbose_name=_("stock"),
+        db_index=False,
+    )
+    wallet = models.ForeignKey(
+        Wallet, on_delete=models.PROTECT, related_name="+", verbose_name=_("wallet"), db_index=False
+    )
     state = models.CharField(_("state"), max_length=10, choices=State.choices)
     via = models.CharField(_("by way of"), max_length=10, choices=Via.choices)
     points = models.PositiveIntegerField(_("points"))
