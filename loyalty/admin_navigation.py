@@ -34,6 +34,14 @@ GROUPS: list[tuple[Any, list[tuple[str, str, Any]]]] = [
         ],
     ),
     (
+        _("Catalogue"),
+        [
+            ("rewards.Reward", "featured_seasonal_and_gifts", None),
+            ("rewards.RewardCategory", "shelves", None),
+            ("rewards.Aversion", "alt_route", None),
+        ],
+    ),
+    (
         _("Terms"),
         [
             ("rewards.EarningRule", "rule", None),

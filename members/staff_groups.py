@@ -9,7 +9,7 @@ _LOOK = {
                 "externalid", "store", "saleschannel", "product", "category", "activitykind"),
     "rewards": ("transfer", "lot", "account", "allocation", "wallet", "earningrule", "rulerevision", "tierterms",
                 "tierlevel", "tierdraft", "expirypolicy", "draft", "backtest", "refund",
-                "refundline", "refundpolicy"),
+                "refundline", "refundpolicy", "reward", "rewardcategory", "rewardstock", "aversion"),
     "referrals": ("referral", "referralcode"),
     "campaigns": ("campaign", "message"),
     "analytics": ("dailyfigures",),
@@ -42,6 +42,13 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "rewards.publish_draft",
         "rewards.add_backtest",
         "rewards.change_wallet",
+        *(
+            f"rewards.{act}_{model}"
+            for model in ("reward", "rewardcategory", "aversion", "aversionkind")
+            for act in ("add", "change")
+        ),
+        "rewards.view_aversionkind",
+        "rewards.delete_aversionkind",
         "members.change_tier",
         "members.add_activitykind",
         "members.change_activitykind",

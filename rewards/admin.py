@@ -37,12 +37,14 @@ from rewards import (
     ledger,
     terms,
 )
+from rewards.catalogue import admin as catalogue_admin
 from rewards.models import Account, Allocation, Lot, Transfer, Wallet
 from rewards.models.ledger import AccountKind
 from rewards.queries import REASONS, TierProgress, balance_of, change_of, reason_text, tier_progress
 from rewards.wording import number
 
 __all__ = [
+    "catalogue_admin",
     "admin_backtest",
     "admin_bulk",
     "admin_gifts",

@@ -73,7 +73,7 @@ def gather(*, member_ids: Collection[int], rewards: Sequence[Reward], at: dt.dat
         points=spendable(ids, at=at),
         taken=_taken(ids, rewards, at, zone),
         taken_in_all=_taken_in_all(rewards, at, zone),
-        pieces=_pieces(rewards),
+        pieces=pieces_left(rewards),
     )
 
 
@@ -166,7 +166,7 @@ GROUP BY r.reward_id
 """
 
 
-def _pieces(rewards: Sequence[Reward]) -> dict[int, int]:
+def pieces_left(rewards: Sequence[Reward]) -> dict[int, int]:
     """Pieces left of each reward that can run out: of its stock, and of a pool of codes that is nearly empty."""
     left = {
         stock.reward_id: stock.left

@@ -11,7 +11,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from loyalty.translated import in_language
@@ -111,6 +111,21 @@ def catalogue() -> QuerySet[Reward]:
     return with_related(Reward.objects.filter(is_active=True))
 
 
+def on_offer(*, at: dt.datetime, category: str = "", tag: str = "") -> QuerySet[Reward]:
+    """The rewards that anybody can get now or soon."""
+    soon = Q(opens_at=None) | Q(opens_at__lte=at + SOON) | Q(early_opens_at__lte=at + SOON)
+    open_ = Q(closes_at=None) | Q(closes_at__gt=at)
+    return _narrowed(catalogue().filter(soon, open_), category, tag)
+
+
+def _narrowed(rewards: QuerySet[Reward], category: str, tag: str) -> QuerySet[Reward]:
+    if category:
+        rewards = rewards.filter(category__code=category)
+    if tag:
+        rewards = rewards.filter(tags__contains=[tag])
+    return rewards
+
+
 def with_related(rewards: QuerySet[Reward]) -> QuerySet[Reward]:
     """The same rewards loaded for judging and showing, in one statement."""
     loaded = rewards.select_related(*RELATED, "category", "picture", "partner")
@@ -140,11 +155,7 @@ def listing(
     sort: Sort = Sort.AFFORDABLE,
 ) -> list[Shown]:
     """What the member finds in the catalogue. ``category`` is a code, ``tag`` as staff wrote it; "" is all."""
-    rewards = catalogue()
-    if category:
-        rewards = rewards.filter(category__code=category)
-    if tag:
-        rewards = rewards.filter(tags__contains=[tag])
+    rewards = _narrowed(catalogue(), category, tag)
     found = [each for each in shown_to(member, list(rewards), at=at) if is_listed(each, at=at)]
     if only_favourites:
         found = [each for each in found if each.is_favourite]

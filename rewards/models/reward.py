@@ -253,6 +253,13 @@ class Reward(models.Model):
         verbose_name=_("draw"),
     )
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+    archived_at = models.DateTimeField(
+        _("archived at"),
+        null=True,
+        blank=True,
+        editable=False,
+        help_text=_("Out of the catalogue and of the lists; what was redeemed stays."),
+    )
 
     history = staff_history()
 
@@ -286,6 +293,9 @@ class Reward(models.Model):
             models.CheckConstraint(
                 condition=~Q(kind="draw_entry") | Q(draw__isnull=False, fulfilment="at_once"),
                 name="reward_has_its_draw",
+            ),
+            models.CheckConstraint(
+                condition=Q(archived_at__isnull=True) | Q(is_active=False), name="reward_archived_is_out"
             ),
         ]
         indexes = [
