@@ -44,7 +44,6 @@ from rewards.queries import REASONS, TierProgress, balance_of, change_of, reason
 from rewards.wording import number
 
 __all__ = [
-    "catalogue_admin",
     "admin_backtest",
     "admin_bulk",
     "admin_gifts",
@@ -54,6 +53,7 @@ __all__ = [
     "admin_rules",
     "admin_terms",
     "admin_tiers",
+    "catalogue_admin",
 ]
 
 Kind = Transfer.Kind
