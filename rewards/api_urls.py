@@ -42,4 +42,5 @@ urlpatterns = [
     path("vouchers/<str:code>/lock", LockView.as_view(), name="api-voucher-lock"),
     path("vouchers/<str:code>/redeem", RedeemView.as_view(), name="api-voucher-redeem"),
     path("vouchers/<str:code>/rollback", RollbackView.as_view(), name="api-voucher-rollback"),
+    path("", include("rewards.vouchers.api_urls")),
 ]
