@@ -12,6 +12,16 @@ class RewardsConfig(AppConfig):
 
         add_place(
             Place(
+                key="rewards.challenges",
+                name=_("Challenges"),
+                note=_("Small goals with a prize, and your badges"),
+                icon="star",
+                url_name="challenges",
+                on_home=True,
+            )
+        )
+        add_place(
+            Place(
                 key="rewards.preferences",
                 name=_("What I never want"),
                 note=_("Left out of the rewards that we suggest"),

@@ -188,6 +188,7 @@ SOURCES: dict[str, Any] = {
     "birthday": _("Birthday greeting"),
     "referral": _("Thank you for inviting a friend"),
     "moving_in": _("Opening balance from an earlier system"),
+    "rewards.challenge": _("Challenge"),
 }
 
 

@@ -12,6 +12,7 @@ from loyalty.runs.exclusive import exclusively
 from loyalty.runs.record import RunRecorder
 from rewards import backtest, bulk_adjustments, expiry_notices, tier_drafts, upkeep
 from rewards.catalogue import tasks as catalogue_tasks  # noqa: F401 - registers its ticks
+from rewards.challenges import tasks as challenge_tasks  # noqa: F401 - declares its own
 from rewards.moving_in import requests as moves
 
 

@@ -11,10 +11,12 @@ from rewards.models.cause import Cause, Donation, Payout
 from rewards.models.challenge import (
     Badge,
     Challenge,
+    ChallengeCount,
     ChallengeRound,
     ChallengeStep,
     Contribution,
     MemberBadge,
+    Participation,
     StepAward,
 )
 from rewards.models.draw import Draw, DrawEntry, DrawPrize, DrawWinner
@@ -61,6 +63,7 @@ __all__ = [
     "BulkAdjustmentRow",
     "Cause",
     "Challenge",
+    "ChallengeCount",
     "ChallengeRound",
     "ChallengeStep",
     "Contribution",
@@ -90,6 +93,7 @@ __all__ = [
     "MovingIn",
     "MovingInFile",
     "OfferActivation",
+    "Participation",
     "Payout",
     "Picture",
     "Redemption",

@@ -9,7 +9,6 @@ from loyalty.history import staff_history
 from loyalty.ids import new_public_id
 from loyalty.translated import TranslatedTextField, in_language
 from members.models import Activity, Member, Tier
-from rewards.models.ledger import Transfer
 from rewards.models.reward import Picture
 
 
@@ -76,6 +75,9 @@ class Challenge(models.Model):
     is_active = models.BooleanField(_("open"), default=False)
     measure = models.CharField(_("what counts"), max_length=12, choices=Measure.choices)
     conditions = models.JSONField(_("which activities count"), default=dict, blank=True)
+    lines = models.JSONField(
+        _("which products count"), default=dict, blank=True, help_text=_("Empty: the whole purchase.")
+    )
     audience = models.JSONField(
         _("for members of whom"), default=dict, blank=True, help_text=_("Empty: for everybody.")
     )
@@ -171,6 +173,63 @@ class ChallengeStep(models.Model):
         return in_language(self.names) or f"{self.target.normalize():f}"
 
 
+class ChallengeCount(models.Model):
+    """What members had done before a challenge opened, counted by a worker page by page.
+
+    ``after_member`` is where the next page begins, so that a worker which died is followed by another.
+    """
+
+    class State(models.TextChoices):
+        WAITING = "waiting", _("waiting")
+        RUNNING = "running", _("running")
+        DONE = "done", _("done")
+
+    challenge = models.OneToOneField(
+        Challenge, on_delete=models.CASCADE, related_name="count", verbose_name=_("challenge")
+    )
+    state = models.CharField(_("state"), max_length=8, choices=State.choices, default=State.WAITING)
+    asked_at = models.DateTimeField(_("asked for at"))
+    after_member = models.BigIntegerField(_("counted up to member"), default=0)
+    done = models.PositiveBigIntegerField(_("members counted"), default=0)
+    total = models.PositiveBigIntegerField(_("members in all"), null=True)
+    ended_at = models.DateTimeField(_("ended"), null=True)
+
+    class Meta:
+        verbose_name = _("count of earlier activities")
+        verbose_name_plural = _("counts of earlier activities")
+
+    def __str__(self) -> str:
+        return f"#{self.pk}"
+
+
+class Participation(models.Model):
+    """A member takes part in a challenge. Who has left gains nothing more, but keeps what they had won.
+
+    ``time_zone`` is the member's when they came in: their days and weeks stay the same days and weeks.
+    """
+
+    challenge = models.ForeignKey(
+        Challenge, on_delete=models.PROTECT, related_name="participations", verbose_name=_("challenge")
+    )
+    member = models.ForeignKey(
+        Member, on_delete=models.PROTECT, related_name="participations", verbose_name=_("member")
+    )
+    joined_at = models.DateTimeField(_("joined in at"))
+    left_at = models.DateTimeField(_("left at"), null=True)
+    time_zone = models.CharField(_("time zone"), max_length=64)
+
+    class Meta:
+        verbose_name = _("taking part")
+        verbose_name_plural = _("taking part")
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["challenge", "member"], name="takes_part_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"#{self.pk}"
+
+
 class ChallengeRound(models.Model):
     """One member's go at a challenge. ``progress`` follows from its contributions and is kept beside them."""
 
@@ -181,7 +240,6 @@ class ChallengeRound(models.Model):
         Member, on_delete=models.PROTECT, related_name="challenge_rounds", verbose_name=_("member")
     )
     number = models.PositiveIntegerField(_("round"), default=1)
-    joined_at = models.DateTimeField(_("joined in at"))
     starts_at = models.DateTimeField(_("from"))
     ends_at = models.DateTimeField(_("until"), null=True)
     progress = models.DecimalField(_("progress"), max_digits=14, decimal_places=2, default=0)
@@ -227,7 +285,25 @@ class Contribution(models.Model):
 
 
 class StepAward(models.Model):
-    """A step reached and its prize given; taken back when refunds undo it, given again when it is reached again."""
+    """A step reached and its prize given; taken back when refunds undo it, given again when it is reached again.
+
+    The points are the transfers whose source is this award. What cannot be given or taken back says so in
+    ``voucher_state`` and ``entry_state``.
+    """
+
+    class VoucherState(models.TextChoices):
+        NONE = "", _("no voucher")
+        OWED = "owed", _("waits for a code")
+        GIVEN = "given", _("given")
+        KEPT = "kept", _("stays with the member, for it was used")
+        WITHDRAWN = "withdrawn", _("withdrawn")
+
+    class EntryState(models.TextChoices):
+        NONE = "", _("no entry")
+        ENTERED = "entered", _("entered")
+        CLOSED = "closed", _("the draw took no entry")
+        KEPT = "kept", _("stays in the draw, which was held")
+        WITHDRAWN = "withdrawn", _("withdrawn")
 
     round = models.ForeignKey(
         ChallengeRound, on_delete=models.PROTECT, related_name="awards", verbose_name=_("round")
@@ -236,11 +312,17 @@ class StepAward(models.Model):
         ChallengeStep, on_delete=models.PROTECT, related_name="+", verbose_name=_("step")
     )
     reached_at = models.DateTimeField(_("reached at"))
-    transfer = models.ForeignKey(
-        Transfer, on_delete=models.PROTECT, null=True, related_name="+", verbose_name=_("transfer")
+    points = models.PositiveIntegerField(
+        _("points"), default=0, help_text=_("Less than the step's where a withdrawn award's were kept.")
     )
     voucher = models.ForeignKey(
         "rewards.Voucher", on_delete=models.PROTECT, null=True, related_name="+", verbose_name=_("voucher")
+    )
+    voucher_state = models.CharField(
+        _("voucher"), max_length=9, choices=VoucherState.choices, default=VoucherState.NONE, blank=True
+    )
+    entry_state = models.CharField(
+        _("entry"), max_length=9, choices=EntryState.choices, default=EntryState.NONE, blank=True
     )
     withdrawn_at = models.DateTimeField(_("withdrawn at"), null=True)
 
@@ -254,6 +336,13 @@ class StepAward(models.Model):
                 condition=Q(withdrawn_at__isnull=True),
                 name="award_once_per_step",
             ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["id"],
+                name="award_voucher_owed",
+                condition=Q(voucher_state="owed", withdrawn_at__isnull=True),
+            )
         ]
 
     def __str__(self) -> str:
