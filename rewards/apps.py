@@ -9,6 +9,7 @@ class RewardsConfig(AppConfig):
     def ready(self) -> None:
         from members.portal_parts import Place, add_place
         from rewards.catalogue import handlers  # noqa: F401 - subscribes
+        from rewards.redemption import handlers as redemption_handlers  # noqa: F401 - subscribes
 
         add_place(
             Place(

@@ -14,6 +14,7 @@ from rewards import backtest, bulk_adjustments, expiry_notices, tier_drafts, upk
 from rewards.catalogue import tasks as catalogue_tasks  # noqa: F401 - registers its ticks
 from rewards.challenges import tasks as challenge_tasks  # noqa: F401 - declares its own
 from rewards.moving_in import requests as moves
+from rewards.redemption import tasks as redemption_tasks  # noqa: F401 - declares its own
 
 
 @shared_task(name="rewards.expire_points")

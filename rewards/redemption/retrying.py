@@ -1,7 +1,7 @@
 """One transaction for each redemption, done again when the database chose it as the victim of a quarrel.
 
-Locks are taken in one order everywhere (a member's accounts in primary-key order, the reward's stock, then vouchers, draws
-and causes), so a deadlock should not arise; where something else makes one, it does not reach whoever asked.
+Locks are taken in one order everywhere (a member's accounts in primary-key order, the reward's stock, then vouchers,
+draws and causes), so a deadlock should not arise; where something else makes one, it does not reach whoever asked.
 """
 
 import random
