@@ -8,6 +8,7 @@ class CampaignsConfig(AppConfig):
     verbose_name = _("Campaigns")
 
     def ready(self) -> None:
+        from campaigns import handlers  # noqa: F401 - subscribes
         from campaigns.queries import unread_of
         from members.portal_parts import Place, add_place
 

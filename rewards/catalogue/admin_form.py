@@ -1,5 +1,7 @@
 """The form in which a marketer makes a reward: texts, a picture, what it costs and gives, for whom, when, how many."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from django import forms
@@ -124,9 +126,9 @@ class RewardForm(forms.ModelForm):  # type: ignore[type-arg]
                 "taken": self.stock.taken
             }
 
-    def clean_picture_file(self) -> UploadedFile | None:
+    def clean_picture_file(self) -> UploadedFile[bytes] | None:
         """Draw the picture at once, so that what cannot be shown is refused beside its field."""
-        upload: UploadedFile | None = self.cleaned_data.get("picture_file")
+        upload: UploadedFile[bytes] | None = self.cleaned_data.get("picture_file")
         if upload is None:
             return None
         try:

@@ -12,6 +12,7 @@ from loyalty.partners.models import Partner
 from members.models import Member, Tier
 from rewards.catalogue import favourites, pictures, stock
 from rewards.demo.drawing import drawn
+from rewards.demo.shopping import HELSINKI
 from rewards.demo.wares import CAFE, GROCER
 from rewards.models import Aversion, AversionKind, Reward, RewardCategory, VoucherFamily
 
@@ -333,6 +334,27 @@ OFFERED: tuple[Offered, ...] = (
         tags=("uutuus", "kahvi"),
         partner=CAFE.slug,
     ),
+    Offered(
+        code="cottage-weekend",
+        picture="cottage",
+        shelf="experiences",
+        points=12_000,
+        names=_texts("Mökkiviikonloppu", "Stugveckoslut", "A weekend at a cottage"),
+        descriptions=_texts(
+            "Kaksi yötä saaristomökissä neljälle. Ruokakassi Kaarna Marketista odottaa jääkaapissa.",
+            "Två nätter i en skärgårdsstuga för fyra. En matkasse från Kaarna Market väntar i kylskåpet.",
+            "Two nights for four in the archipelago. A bag of groceries from Kaarna Market waits in the fridge.",
+        ),
+        shows=_texts("Punainen mökki rannalla", "En röd stuga vid stranden", "A red cottage by the sea"),
+        instructions=_texts(
+            "Soitamme sinulle ja sovimme viikonlopun.",
+            "Vi ringer dig och kommer överens om ett veckoslut.",
+            "We call you and agree on a weekend.",
+        ),
+        pieces=6,
+        facts={"kind": Reward.Kind.EXPERIENCE, "collect_days": 180, "limit_per_member": 1},
+        tags=("uutuus",),
+    ),
 )
 
 EITHER_ORS: tuple[tuple[str, Texts, tuple[tuple[str, Texts, list[str], list[str]], ...]], ...] = (
@@ -384,7 +406,7 @@ def stock_the_catalogue(*, at: dt.datetime) -> None:
 
 def mark_favourites(member: Member, *, at: dt.datetime) -> None:
     """The demo member saves for something, and has marked what they like."""
-    for reward in Reward.objects.filter(code__in=["cappuccino-and-bun", "flask"]).order_by("pk"):
+    for reward in Reward.objects.filter(code__in=["cappuccino-and-bun", "cottage-weekend"]).order_by("pk"):
         favourites.mark(member_id=member.pk, reward=reward, at=at)
 
 
@@ -393,7 +415,7 @@ def _columns(offered: Offered, *, at: dt.datetime) -> dict[str, Any]:
     given = Reward.Fulfilment.COLLECT if offered.voucher is None else Reward.Fulfilment.VOUCHER
     early = {}
     if offered.early_tier:
-        early = {"early_opens_at": at - 3 * DAY, "opens_at": at + 7 * DAY}
+        early = {"early_opens_at": _morning(at - 3 * DAY), "opens_at": _morning(at + 7 * DAY)}
     return {
         "code": offered.code,
         "kind": Reward.Kind.PRODUCT,
@@ -408,6 +430,11 @@ def _columns(offered: Offered, *, at: dt.datetime) -> dict[str, Any]:
         **early,
         **offered.facts,
     }
+
+
+def _morning(moment: dt.datetime) -> dt.datetime:
+    """Nine o'clock in Helsinki on that day."""
+    return moment.astimezone(HELSINKI).replace(hour=9, minute=0, second=0, microsecond=0)
 
 
 def _family(offered: Offered, partners: dict[str, Partner]) -> VoucherFamily | None:

@@ -275,8 +275,8 @@ def lunch_for_two() -> Sheet:
         sheet.disc(x, 47.6, 14, 6.6, "#eef1ee")
         sheet.disc(x - 3, 46, 8, 4, food)
         sheet.disc(x + 5, 48.5, 6, 3, SUN)
-    for x in (48.5, 51.5):
-        sheet.line([(x, 38), (x, 60)], "#cfd6d8", 0.8)
+    for left in (48.5, 51.5):
+        sheet.line([(left, 38), (left, 60)], "#cfd6d8", 0.8)
     sheet.box(46, 14, 54, 31, SKY, round_=3)
     for x, y in ((46, 12), (50, 8), (54, 12)):
         sheet.disc(x, y, 3.6, 3.6, SUN)
@@ -284,11 +284,30 @@ def lunch_for_two() -> Sheet:
     return sheet
 
 
+def cottage() -> Sheet:
+    sheet = Sheet("#f3d9b8")
+    sheet.disc(73, 26, 9, 9, SUN)
+    sheet.box(0, 42, 100, 75, "#5f9dbb")
+    for x, top in ((8, 20), (15, 14), (22, 19), (54, 17), (60, 22)):
+        sheet.shape([(x - 5, 43), (x, top), (x + 5, 43)], DEEP)
+    sheet.box(0, 40, 66, 45, GREEN, round_=2)
+    sheet.box(27, 28, 49, 42, "#a63a2c")
+    sheet.shape([(24, 29), (38, 18), (52, 29)], "#3f3a38")
+    sheet.box(36, 32, 41, 42, WHITE)
+    sheet.box(30, 32, 34, 36, SKY)
+    sheet.box(43, 32, 47, 36, SKY)
+    sheet.shape([(40, 45), (46, 45), (58, 64), (50, 64)], "#b08c63")
+    for y, left, right in ((52, 66, 84), (57, 70, 96), (63, 8, 30), (68, 60, 78)):
+        sheet.line([(left, y), (right, y)], "#ffffff66", 0.7)
+    sheet.line([(73, 45), (73, 50)], "#f2b04a88", 6)
+    return sheet
+
+
 PICTURES: dict[str, Callable[[], Sheet]] = {
     each.__name__: each
     for each in (
         coffee, cappuccino, bun, oat_drink, milk, soup, tote, flask, money_off, percent, roastery, berries,
-        lunch_for_two,
+        lunch_for_two, cottage,
     )
 }  # fmt: skip
 
