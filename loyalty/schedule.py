@@ -81,6 +81,12 @@ SCHEDULE = (
     Entry("rewards.announce_expiring", Every(3600), "Tells members ahead of time which points expire."),
     Entry("rewards.review_favourites", Every(3600), "Tells members which favourites they can get now."),
     Entry("rewards.lapse_redemptions", Every(600), "Lets reservations lapse that nobody collected."),
+    Entry(
+        "rewards.keep_vouchers",
+        Every(60),
+        "Lets go of vouchers' locks that are over; marks expired vouchers.",
+    ),
+    Entry("rewards.make_vouchers", Every(15), "Makes batches of codes; takes in files of codes."),
     Entry("rewards.run_bulk_adjustment", Every(15), "Works off files of adjustments that staff started."),
     Entry("rewards.run_moving_in", Every(15), "Checks and takes in files from other loyalty systems."),
     Entry("rewards.review_tiers", Every(900), "Reviews every member's tier, once after each midnight."),

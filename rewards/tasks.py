@@ -15,6 +15,7 @@ from rewards.catalogue import tasks as catalogue_tasks  # noqa: F401 - registers
 from rewards.challenges import tasks as challenge_tasks  # noqa: F401 - declares its own
 from rewards.moving_in import requests as moves
 from rewards.redemption import tasks as redemption_tasks  # noqa: F401 - declares its own
+from rewards.vouchers import tasks as voucher_tasks  # noqa: F401 - declares its own
 
 
 @shared_task(name="rewards.expire_points")

@@ -11,7 +11,7 @@ from loyalty.history import staff_history
 from loyalty.ids import new_public_id
 from loyalty.partners.models import Partner
 from loyalty.translated import TranslatedTextField, in_language
-from members.models import Activity, Member
+from members.models import Member
 
 
 class VoucherFamily(models.Model):
@@ -90,7 +90,9 @@ class VoucherFamily(models.Model):
     valid_days = models.PositiveSmallIntegerField(
         _("valid for days"), null=True, blank=True, help_text=_("From issue; the earlier end counts.")
     )
-    is_active = models.BooleanField(_("in force"), default=True)
+    is_active = models.BooleanField(
+        _("is issued"), default=True, help_text=_("Vouchers issued before count all the same.")
+    )
 
     history = staff_history()
 
@@ -274,9 +276,6 @@ class VoucherUse(models.Model):
     amount = models.DecimalField(_("amount"), max_digits=10, decimal_places=2, default=0)
     purchase_total = models.DecimalField(
         _("total of the purchase"), max_digits=14, decimal_places=2, null=True
-    )
-    activity = models.ForeignKey(
-        Activity, on_delete=models.PROTECT, null=True, related_name="+", verbose_name=_("activity")
     )
     locked_until = models.DateTimeField(_("locked until"), null=True)
     at = models.DateTimeField(_("at"))

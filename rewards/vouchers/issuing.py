@@ -6,6 +6,7 @@ is the same for all. Each issue may name its occasion; the same occasion never b
 
 import datetime as dt
 from collections.abc import Callable
+from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
@@ -98,10 +99,10 @@ def is_touched(voucher: Voucher, *, at: dt.datetime) -> bool:
     return voucher.used.filter(used | held).exists()
 
 
-def terms_of(family: VoucherFamily, *, at: dt.datetime) -> dict[str, object]:
+def terms_of(family: VoucherFamily, *, at: dt.datetime) -> dict[str, Any]:
     """What a voucher issued at ``at`` keeps, whatever becomes of its family: the columns and their values."""
     return {
-        "state": State.ACTIVE,
+        "state": State.ACTIVE.value,
         "value": family.value,
         "remaining": family.value,
         "uses": family.uses,
