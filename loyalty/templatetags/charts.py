@@ -4,12 +4,12 @@ from typing import Any
 
 from django import template
 
-from analytics.charts import Chart
+from loyalty.charts import Chart
 
 register = template.Library()
 
 
-@register.inclusion_tag("analytics/chart.html")
+@register.inclusion_tag("loyalty/chart.html")
 def chart(chart: Chart) -> dict[str, Any]:
     """The chart as a figure."""
     return {"chart": chart}

@@ -8,8 +8,8 @@ from django.utils import translation
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analytics import charts
-from analytics.charts import Series, nice_step
+from loyalty import charts
+from loyalty.charts import Series, nice_step
 
 VALUES = st.lists(st.none() | st.integers(-(10**9), 10**9), min_size=1, max_size=60)
 

@@ -1,12 +1,12 @@
 """Charts as SVG drawn on the server: no script, readable in print, and a table of the same numbers for everybody.
 
-``line`` and ``bars`` give a :class:`Chart`; ``{% chart %}`` (``analytics.templatetags.charts``) renders it. All
+``line`` and ``bars`` give a :class:`Chart`; ``{% chart %}`` (``loyalty.templatetags.charts``) renders it. All
 geometry is computed here, in the units of the view box, so the template only writes it down.
 """
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from django.utils.formats import number_format
@@ -78,6 +78,7 @@ class Chart:
     left: int = LEFT
     right: int = WIDTH - RIGHT
     bottom: int = HEIGHT - BOTTOM
+    axis: str = ""
 
     @property
     def is_empty(self) -> bool:
@@ -108,9 +109,11 @@ def bars(
     labels: Sequence[str],
     series: Sequence[Series],
     words: Callable[[Number], str] = whole,
+    axis: str = "",
 ) -> Chart:
-    """Bars side by side, one a series and label."""
-    return _chart("bars", key=key, title=title, labels=labels, series=series, words=words)
+    """Bars side by side, one a series and label. ``axis`` says what the labels are, where it is not the time."""
+    chart = _chart("bars", key=key, title=title, labels=labels, series=series, words=words)
+    return replace(chart, axis=axis)
 
 
 def nice_step(span: float, ticks: int = 4) -> float:
