@@ -3,7 +3,7 @@
 from django.conf import settings
 from django.core.validators import MinValueValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from loyalty.history import staff_history
@@ -15,7 +15,7 @@ from rewards.models.reward import Picture
 
 
 class Cause(models.Model):
-    """Somebody to whom members can give points. ``point_value`` is for gifts from now on; each gift keeps its own."""
+    """Somebody to whom members can give points. ``point_value`` is for gifts from now on; each gift keeps its amount."""
 
     public_id = models.UUIDField(_("id"), default=new_public_id, unique=True, editable=False)
     code = models.SlugField(_("code"), max_length=50, unique=True)
@@ -55,7 +55,18 @@ class Cause(models.Model):
         verbose_name = _("cause")
         verbose_name_plural = _("causes")
         ordering = ["code"]
-        constraints = [models.CheckConstraint(condition=Q(point_value__gt=0), name="cause_gives_money")]
+        constraints = [
+            models.CheckConstraint(condition=Q(point_value__gt=0), name="cause_gives_money"),
+            models.CheckConstraint(
+                condition=Q(goal__isnull=True) | Q(goal__gt=0), name="cause_goal_positive"
+            ),
+            models.CheckConstraint(
+                condition=Q(opens_at__isnull=True)
+                | Q(closes_at__isnull=True)
+                | Q(closes_at__gt=F("opens_at")),
+                name="cause_window_has_length",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name or self.code
@@ -69,10 +80,10 @@ class Donation(models.Model):
     """Points that a member gave to a cause, and the money they became. Taken back only with its redemption."""
 
     cause = models.ForeignKey(
-        Cause, on_delete=models.PROTECT, related_name="donations", verbose_name=_("cause")
+        Cause, on_delete=models.PROTECT, related_name="donations", verbose_name=_("cause"), db_index=False
     )
     member = models.ForeignKey(
-        Member, on_delete=models.PROTECT, related_name="donations", verbose_name=_("member")
+        Member, on_delete=models.PROTECT, related_name="donations", verbose_name=_("member"), db_index=False
     )
     redemption = models.OneToOneField(
         Redemption, on_delete=models.PROTECT, related_name="donation", verbose_name=_("redemption")
@@ -86,14 +97,23 @@ class Donation(models.Model):
         verbose_name = _("donation")
         verbose_name_plural = _("donations")
         ordering = ["-id"]
-        indexes = [models.Index(fields=["cause", "given_at"], name="donation_by_cause")]
+        constraints = [
+            models.CheckConstraint(condition=Q(points__gt=0, amount__gt=0), name="donation_gives_something")
+        ]
+        indexes = [
+            models.Index(fields=["cause", "given_at"], name="donation_by_cause"),
+            models.Index(fields=["member", "given_at"], name="donation_by_member"),
+        ]
 
     def __str__(self) -> str:
         return f"#{self.pk}"
 
 
 class Payout(models.Model):
-    """Money paid on to a cause, written down by staff so that everybody sees that it was."""
+    """Money paid on to a cause, written down by staff so that everybody sees that it was.
+
+    One written down wrongly is taken back with a reason and stays visible to staff. ``token`` makes a form good once.
+    """
 
     cause = models.ForeignKey(
         Cause, on_delete=models.PROTECT, related_name="payouts", verbose_name=_("cause")
@@ -109,6 +129,17 @@ class Payout(models.Model):
         verbose_name=_("staff member"),
     )
     recorded_at = models.DateTimeField(_("recorded at"), editable=False)
+    token = models.UUIDField(default=new_public_id, unique=True, editable=False)
+    withdrawn_at = models.DateTimeField(_("taken back at"), null=True, editable=False)
+    withdrawn_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        editable=False,
+        related_name="+",
+        verbose_name=_("taken back by"),
+    )
+    withdrawn_note = models.CharField(_("why it was taken back"), max_length=300, blank=True, editable=False)
 
     class Meta:
         verbose_name = _("payment to a cause")
