@@ -13,14 +13,6 @@ from rewards.api import (
 )
 from rewards.api_offers import ActivateOfferView, OffersView
 from rewards.api_refunds import CancelView, ConfirmView, RefundsView
-from rewards.vouchers.api import (
-    LockView,
-    MemberVouchersView,
-    RedeemView,
-    RollbackView,
-    ValidateView,
-    VouchersView,
-)
 
 urlpatterns = [
     path("activities", ActivitiesView.as_view(), name="api-activities"),
@@ -36,11 +28,7 @@ urlpatterns = [
     path("members/<uuid:public_id>/offers/activate", ActivateOfferView.as_view(), name="api-activate-offer"),
     path("tiers", TiersView.as_view(), name="api-tiers"),
     path("", include("rewards.catalogue.api_urls")),
-    path("members/<uuid:public_id>/vouchers", MemberVouchersView.as_view(), name="api-member-vouchers"),
-    path("vouchers", VouchersView.as_view(), name="api-vouchers"),
-    path("vouchers/<str:code>/validate", ValidateView.as_view(), name="api-voucher-validate"),
-    path("vouchers/<str:code>/lock", LockView.as_view(), name="api-voucher-lock"),
-    path("vouchers/<str:code>/redeem", RedeemView.as_view(), name="api-voucher-redeem"),
-    path("vouchers/<str:code>/rollback", RollbackView.as_view(), name="api-voucher-rollback"),
+    path("", include("rewards.challenges.api_urls")),
+    path("", include("rewards.redemption.api_urls")),
     path("", include("rewards.vouchers.api_urls")),
 ]

@@ -16,5 +16,6 @@ urlpatterns = [
     path("offers/activate/", views.activate_offer, name="activate-offer"),
     path("profile/my-data.json", views.my_data, name="my-data"),
     path("", include("rewards.catalogue.urls")),
+    path("", include("rewards.redemption.urls")),
     path("", include("rewards.challenges.urls")),
 ]

@@ -14,7 +14,7 @@ from loyalty import programme
 from loyalty.events import bus
 from rewards import ledger
 from rewards.ledger import Why
-from rewards.models import Redemption, Voucher
+from rewards.models import Redemption, RedemptionTerms, Voucher
 from rewards.redemption import giving_out, rows
 from rewards.redemption.placing import announcement
 from rewards.redemption.refusals import NotCancellable, WrongState
@@ -58,11 +58,15 @@ def cancel(
     return _under_lock(redemption_id, work)
 
 
-def may_cancel(row: Redemption, *, at: dt.datetime) -> bool:
-    """Whether the member may cancel it, by the terms of its day; a used voucher shows only when it is tried."""
+def may_cancel(row: Redemption, *, at: dt.datetime, rules: RedemptionTerms | None = None) -> bool:
+    """Whether the member may cancel it, by the terms of its day; a used voucher shows only when it is tried.
+
+    ``rules`` are those terms, where the caller has them.
+    """
     if row.state not in (State.RESERVED, State.ISSUED):
         return False
-    return at < row.redeemed_at + dt.timedelta(days=terms_at(row.redeemed_at).cancel_days)
+    rules = rules or terms_at(row.redeemed_at)
+    return at < row.redeemed_at + dt.timedelta(days=rules.cancel_days)
 
 
 def fulfil(
