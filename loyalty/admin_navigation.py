@@ -42,6 +42,15 @@ GROUPS: list[tuple[Any, list[tuple[str, str, Any]]]] = [
         ],
     ),
     (
+        _("Challenges"),
+        [
+            ("rewards.Challenge", "flag", None),
+            ("rewards.Badge", "workspace_premium", None),
+            ("rewards.ChallengeRound", "directions_run", _("Who is where")),
+            ("rewards.StepAward", "emoji_events", None),
+        ],
+    ),
+    (
         _("Terms"),
         [
             ("rewards.EarningRule", "rule", None),

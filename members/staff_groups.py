@@ -9,7 +9,8 @@ _LOOK = {
                 "externalid", "store", "saleschannel", "product", "category", "activitykind"),
     "rewards": ("transfer", "lot", "account", "allocation", "wallet", "earningrule", "rulerevision", "tierterms",
                 "tierlevel", "tierdraft", "expirypolicy", "draft", "backtest", "refund",
-                "refundline", "refundpolicy", "reward", "rewardcategory", "rewardstock", "aversion"),
+                "refundline", "refundpolicy", "reward", "rewardcategory", "rewardstock", "aversion",
+                "challenge", "challengestep", "challengeround", "stepaward", "badge"),
     "referrals": ("referral", "referralcode"),
     "campaigns": ("campaign", "message"),
     "analytics": ("dailyfigures",),
@@ -41,6 +42,13 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "rewards.change_draft",
         "rewards.publish_draft",
         "rewards.add_backtest",
+        *(
+            f"rewards.{may}_{model}"
+            for model in ("challenge", "challengestep")
+            for may in ("add", "change", "delete")
+        ),
+        "rewards.add_badge",
+        "rewards.change_badge",
         "rewards.change_wallet",
         *(
             f"rewards.{act}_{model}"

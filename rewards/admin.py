@@ -38,6 +38,7 @@ from rewards import (
     terms,
 )
 from rewards.catalogue import admin as catalogue_admin
+from rewards.challenges import admin as challenges_admin
 from rewards.models import Account, Allocation, Lot, Transfer, Wallet
 from rewards.models.ledger import AccountKind
 from rewards.queries import REASONS, TierProgress, balance_of, change_of, reason_text, tier_progress
@@ -54,6 +55,7 @@ __all__ = [
     "admin_terms",
     "admin_tiers",
     "catalogue_admin",
+    "challenges_admin",
 ]
 
 Kind = Transfer.Kind

@@ -33,7 +33,7 @@ def work(*, count_id: int, at: dt.datetime, run: RunRecorder) -> None:
     count.state = State.RUNNING
     count.save(update_fields=["state", "total"])
     run.row.total = count.total
-    while members := _page(known, count.after_member):
+    while members := page(known, count.after_member):
 
         def recount(ids: list[int]) -> int:
             return progress.recount(challenge_ids=[known.id], member_ids=ids, at=at)
@@ -70,7 +70,8 @@ def _asked(known: Terms) -> list[Any]:
     return [known.goal.starts_at, known.goal.ends_at, known.goal.ends_at, kinds, kinds]
 
 
-def _page(known: Terms, after: int) -> list[int]:
+def page(known: Terms, after: int) -> list[int]:
+    """The next members, by id, who did something in the challenge's time."""
     with connection.cursor() as cursor:
         cursor.execute(_PAGE, [after, *_asked(known), PAGE])
         return [row[0] for row in cursor.fetchall()]

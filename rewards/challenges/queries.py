@@ -81,9 +81,9 @@ class Shown:
         return self.steps[-1].step.target if self.steps else Decimal(0)
 
     @property
-    def shown_progress(self) -> Decimal:
-        """The progress as a bar shows it: not beyond the last target."""
-        return min(self.progress, self.target)
+    def bar(self) -> tuple[str, str]:
+        """Value and end of the progress bar, in the notation of HTML; the value is not beyond the last target."""
+        return f"{min(self.progress, self.target):.2f}", f"{self.target:.2f}"
 
     @property
     def next_step(self) -> ShownStep | None:
