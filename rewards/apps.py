@@ -23,6 +23,15 @@ class RewardsConfig(AppConfig):
         )
         add_place(
             Place(
+                key="rewards.vouchers",
+                name=_("My vouchers"),
+                note=_("Codes from rewards, prizes and the shop"),
+                icon="gift",
+                url_name="my-vouchers",
+            )
+        )
+        add_place(
+            Place(
                 key="rewards.preferences",
                 name=_("What I never want"),
                 note=_("Left out of the rewards that we suggest"),

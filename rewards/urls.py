@@ -18,4 +18,5 @@ urlpatterns = [
     path("", include("rewards.catalogue.urls")),
     path("", include("rewards.redemption.urls")),
     path("", include("rewards.challenges.urls")),
+    path("", include("rewards.vouchers.urls")),
 ]

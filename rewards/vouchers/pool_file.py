@@ -100,4 +100,4 @@ def _judged(line: int, row: dict[str, str], *, at: dt.datetime, zone: str) -> Po
             return PoolRow(line, why="date")
         if ends_at <= at:
             return PoolRow(line, why="past")
-    return PoolRow(line, code, spelling, ends_at)
+    return PoolRow(line, code, spelling if spelling.isascii() else "", ends_at)

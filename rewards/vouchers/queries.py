@@ -4,9 +4,10 @@ import datetime as dt
 from typing import Any
 
 from django.db.models import Q, QuerySet
+from django.utils.translation import gettext as _
 
 from rewards.models import Voucher, VoucherStep
-from rewards.vouchers import codes
+from rewards.vouchers import codes, drawing, wording
 
 State = Voucher.State
 
@@ -29,7 +30,7 @@ def in_state(vouchers: QuerySet[Voucher], state: State, *, at: dt.datetime) -> Q
 
 def of_member(member_id: int) -> QuerySet[Voucher]:
     """The member's vouchers with their families, newest first."""
-    return Voucher.objects.filter(member=member_id).select_related("family").order_by("-pk")
+    return Voucher.objects.filter(member=member_id).select_related("family__partner").order_by("-pk")
 
 
 def by_code(text: str) -> Voucher | None:
@@ -42,13 +43,24 @@ def shown_code(voucher: Voucher) -> str:
     return voucher.spelling or codes.grouped(voucher.code)
 
 
+def scanned_text(voucher: Voucher) -> str:
+    """What the QR code and the bar code hold."""
+    return voucher.spelling or voucher.code
+
+
 def code_context(voucher: Voucher, *, at: dt.datetime) -> dict[str, Any]:
-    """What ``rewards/vouchers/_code.html`` needs to show a voucher. The family must be loaded."""
+    """What ``rewards/vouchers/_code.html`` needs to show a voucher. The family and its partner must be loaded."""
+    shown, state = shown_code(voucher), state_at(voucher, at)
+    label = _("The code %(code)s, for the till's scanner") % {"code": shown}
     return {
         "voucher": voucher,
-        "code_shown": shown_code(voucher),
-        "state": state_at(voucher, at),
-        "is_usable": state_at(voucher, at) == State.ACTIVE,
+        "code_shown": shown,
+        "state": state,
+        "is_usable": state == State.ACTIVE,
+        "worth": wording.worth(voucher.family, voucher.value),
+        "conditions": wording.conditions(voucher.family),
+        "qr": drawing.qr_svg(scanned_text(voucher), label=label),
+        "barcode": drawing.barcode_svg(scanned_text(voucher)),
     }
 
 
