@@ -15,10 +15,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django_stubs_ext import StrOrPromise
 
-from analytics import charts
-from analytics.charts import Chart, Number, Series
 from analytics.models import DailyFigures
-from loyalty import programme
+from loyalty import charts, programme
+from loyalty.charts import Chart, Number, Series
 
 PERIODS = (30, 90, 365)
 WEEKLY_FROM = 180

@@ -25,7 +25,7 @@ from members.activities import NewActivity
 from members.enrolment import enrol_many
 from members.models import Member, Product, Store, User
 from rewards import ledger, tier_review
-from rewards.demo import economy
+from rewards.demo import catalogue, challenges, economy
 from rewards.demo.people import DEMO_EMAIL, Person, people
 from rewards.demo.shopping import HELSINKI, Trip, trips
 from rewards.demo.wares import SHOPS
@@ -81,9 +81,12 @@ def seed(*, at: dt.datetime, members: int = MEMBERS, progress: Progress = lambda
         _name_what_was_seen(partners)
         _correct(ids, staff, chance, at=began)
         economy.make_offers(at=at)
+        catalogue.stock_the_catalogue(at=at)
+        catalogue.mark_favourites(Member.objects.get(pk=ids[0]), at=at)
         economy.bring_goods_back(
             [ids[0], *chance.sample(sorted(ids.values())[1:], k=min(8, len(ids) - 1))], at=began
         )
+        challenges.make_challenges(demo_member_id=ids[0], joined=sorted(ids.values())[1:40], at=at)
         run.progress(done=len(shopping))
         nightly.run_nightly(at=at, full=True)
 

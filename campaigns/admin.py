@@ -23,6 +23,7 @@ from members.admin_scoped import MemberScopedAdmin
 from members.models import Member
 from members.search import search
 
+_REWARDS = {"fi": "Cappuccino ja korvapuusti", "sv": "Cappuccino och kanelbulle", "en": "Cappuccino and bun"}
 _NAMES = {"fi": "Aino", "sv": "Linnea", "en": "Alex"}
 _TONES = {
     Message.Status.SENT: "good",
@@ -34,7 +35,7 @@ _TONES = {
 
 @admin.register(Campaign)
 class CampaignAdmin(HistoryAdmin):
-    """The birthday greeting: its words, its points, and whether it goes out."""
+    """A greeting or a message on an occasion: its words, its points, and whether it goes out."""
 
     list_display = ("name", "occasion", "is_active", "bonus_points")
     multiline_texts = ("bodies",)
@@ -73,12 +74,14 @@ class CampaignAdmin(HistoryAdmin):
 
 def _preview(campaign: Campaign, language: str) -> dict[str, Any]:
     """The saved message as a member of that language would get it, once with and once without a first name."""
-    points = campaign.bonus_points
+    about = {"points": campaign.bonus_points, "reward": ""}
+    if campaign.occasion == "affordable":
+        about = {"points": 320, "reward": _REWARDS[language]}
     with override(language):
         subject, body = greeting(
-            campaign, language=language, first_name=_NAMES.get(language, "Alex"), points=points
+            campaign, language=language, first_name=_NAMES.get(language, "Alex"), **about
         )
-        nameless, _body = greeting(campaign, language=language, first_name="", points=points)
+        nameless, _body = greeting(campaign, language=language, first_name="", **about)
     return {"language": language, "subject": subject, "body": body, "nameless": nameless}
 
 

@@ -8,7 +8,7 @@ class CampaignsConfig(AppConfig):
     verbose_name = _("Campaigns")
 
     def ready(self) -> None:
-        from campaigns import handlers  # noqa: F401  (subscribes)
+        from campaigns import handlers  # noqa: F401 - subscribes
         from campaigns.dispatch import forget
         from campaigns.queries import copy_of, unread_of
         from members.personal_data import Holder, add_holder

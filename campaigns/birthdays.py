@@ -13,9 +13,9 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from campaigns import occasions, wording
 from campaigns.models import Campaign, Message
 from campaigns.occasions import Birthday, Decision, Verdict
+from campaigns.outbox import insert, way_to
 from loyalty.runs.record import RunRecorder
-from members.models import Consent, Member
-from members.models.consent import ConsentChannel, Purpose
+from members.models import Member
 from rewards import tiers
 from rewards.grants import grant_once
 
@@ -120,7 +120,7 @@ def settle(campaign: Campaign, member_id: int, decision: Decision, *, at: dt.dat
         if decision.verdict is Verdict.GREET and _has_recent_gift(campaign, member, at=at):
             decision = Decision(decision.day, Verdict.GIVEN_RECENTLY)
         message = _message(campaign, member, decision, at=at)
-        if not _insert(message):
+        if not insert(message):
             return None
         if message.points:
             grant_once(
@@ -165,41 +165,10 @@ def _message(campaign: Campaign, member: Member, decision: Decision, *, at: dt.d
     )
     if decision.verdict is Verdict.GREET:
         message.points = points
-        message.channel, message.reason = _way_to(member)
+        message.channel, message.reason = way_to(member)
     else:
         message.status = Message.Status.SKIPPED
         message.reason = (
             Message.Reason.TOO_LATE if decision.verdict is Verdict.TOO_LATE else Message.Reason.GIVEN_RECENTLY
         )
     return message
-
-
-def _way_to(member: Member) -> tuple[str, str]:
-    """The channel for this member, and the reason when it is not e-mail."""
-    if not member.email:
-        return Message.Channel.INBOX, Message.Reason.NO_ADDRESS
-    agreed = Consent.objects.filter(
-        member=member, purpose=Purpose.MARKETING, channel=ConsentChannel.EMAIL, granted=True
-    )
-    if not agreed.exists():
-        return Message.Channel.INBOX, Message.Reason.NO_CONSENT
-    return Message.Channel.EMAIL, ""
-
-
-def _insert(message: Message) -> bool:
-    """Insert the row unless this member has one for the occasion: whoever inserts it does the work."""
-    columns: list[Any] = [field for field in Message._meta.concrete_fields if not field.primary_key]
-    names = ", ".join(connection.ops.quote_name(field.column) for field in columns)
-    places = ", ".join(["%s"] * len(columns))
-    values = [field.get_db_prep_save(getattr(message, field.attname), connection) for field in columns]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"INSERT INTO {Message._meta.db_table} ({names}) VALUES ({places})"  # noqa: S608  (names only)
-            " ON CONFLICT (member_id, campaign_id, occasion) DO NOTHING RETURNING id",
-            values,
-        )
-        row = cursor.fetchone()
-    if row is None:
-        return False
-    message.pk = row[0]
-    return True

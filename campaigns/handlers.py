@@ -1,6 +1,8 @@
-"""What campaigns hear of: a member who has left."""
+"""What campaigns hear of: a member who has left, a favourite that a member can get now."""
 
+from campaigns import favourites
 from campaigns.dispatch import forget
+from campaigns.favourites import WithinReach
 from loyalty.events.bus import subscribe
 from loyalty.events.models import Event
 
@@ -11,3 +13,20 @@ def forget_those_who_left(events: list[Event]) -> None:
     for event in events:
         if event.member_id is not None:
             forget(event.member_id)
+
+
+@subscribe("reward.affordable", key="campaigns.tell_affordable")
+def tell_affordable(events: list[Event]) -> None:
+    """Put a message into the inbox of each member; handed the same event again, nothing more."""
+    favourites.tell(
+        [
+            WithinReach(
+                member_id=event.member_id,
+                reward_id=int(event.facts["reward_id"]),
+                occasion=f"affordable:{event.pk}",
+                at=event.occurred_at,
+            )
+            for event in sorted(events, key=lambda event: event.pk)
+            if event.member_id is not None
+        ]
+    )

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Mapping
 
 from django.utils import formats, translation
 
@@ -9,15 +10,15 @@ from campaigns.models import Campaign
 from loyalty.translated import in_language
 
 SUBJECT_LENGTH = 200
-_PLACE = re.compile(r"(?P<lead>,?[ \u00a0]*)\{(?P<name>first_name|points)\}")
+_PLACE = re.compile(r"(?P<lead>,?[ \u00a0]*)\{(?P<name>first_name|points|reward)\}")
 
 
-def fill(text: str, *, first_name: str, points: str) -> str:
-    """``text`` with ``{first_name}`` and ``{points}`` filled in, in one pass: a name is never filled in itself.
+def fill(text: str, *, first_name: str, points: str, reward: str = "") -> str:
+    """``text`` with ``{first_name}``, ``{points}`` and ``{reward}`` filled in, once: no name is filled itself.
 
     Where the name is not known, the comma and space before it go too ("Congratulations, {first_name}!").
     """
-    facts = {"first_name": first_name.strip(), "points": points}
+    facts = {"first_name": first_name.strip(), "points": points, "reward": reward.strip()}
 
     def put(place: re.Match[str]) -> str:
         value = facts[place["name"]]
@@ -32,10 +33,15 @@ def one_line(text: str) -> str:
     return " ".join(printable.split())[:SUBJECT_LENGTH]
 
 
-def greeting(campaign: Campaign, *, language: str, first_name: str, points: int) -> tuple[str, str]:
-    """The subject and text of a campaign's greeting in one language, for a gift of ``points``."""
+def greeting(
+    campaign: Campaign, *, language: str, first_name: str, points: int, reward: str = ""
+) -> tuple[str, str]:
+    """The subject and text of a campaign's message in one language, for a gift (or at a balance) of ``points``."""
     with translation.override(language):
-        number = formats.number_format(points, force_grouping=True)
-    subject = fill(in_language(campaign.subjects, language), first_name=first_name, points=number)
-    body = fill(in_language(campaign.bodies, language), first_name=first_name, points=number)
-    return one_line(subject), body.replace("\x00", "")
+        figure = formats.number_format(points, force_grouping=True)
+
+    def filled(texts: Mapping[str, str]) -> str:
+        text = in_language(texts, language)
+        return fill(text, first_name=first_name, points=figure, reward=reward)
+
+    return one_line(filled(campaign.subjects)), filled(campaign.bodies).replace("\x00", "")

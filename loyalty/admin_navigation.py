@@ -34,6 +34,23 @@ GROUPS: list[tuple[Any, list[tuple[str, str, Any]]]] = [
         ],
     ),
     (
+        _("Catalogue"),
+        [
+            ("rewards.Reward", "featured_seasonal_and_gifts", None),
+            ("rewards.RewardCategory", "shelves", None),
+            ("rewards.Aversion", "alt_route", None),
+        ],
+    ),
+    (
+        _("Challenges"),
+        [
+            ("rewards.Challenge", "flag", None),
+            ("rewards.Badge", "workspace_premium", None),
+            ("rewards.ChallengeRound", "directions_run", _("Who is where")),
+            ("rewards.StepAward", "emoji_events", None),
+        ],
+    ),
+    (
         _("Terms"),
         [
             ("rewards.EarningRule", "rule", None),

@@ -17,9 +17,13 @@ def _remember_user(historical_instance: Any, user: Any, **_kwargs: Any) -> None:
     historical_instance.history_user_id = getattr(user, "pk", None)
 
 
-def staff_history() -> HistoricalRecords:
-    """History rows that name the staff member by id, so that no floor needs a foreign key upwards."""
+def staff_history(*, excluding: tuple[str, ...] = ()) -> HistoricalRecords:
+    """History rows that name the staff member by id, so that no floor needs a foreign key upwards.
+
+    ``excluding``: columns that no history row may hold, because they are secret.
+    """
     return HistoricalRecords(
+        excluded_fields=excluding,
         history_user_id_field=models.BigIntegerField(null=True, blank=True),
         history_user_getter=_user_of,
         history_user_setter=_remember_user,

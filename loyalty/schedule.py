@@ -79,12 +79,24 @@ SCHEDULE = (
     Entry("rewards.mature_pending", Every(60), "Makes pending points available when their day has come."),
     Entry("rewards.expire_points", Every(3600), "Lets points expire."),
     Entry("rewards.announce_expiring", Every(3600), "Tells members ahead of time which points expire."),
+    Entry("rewards.review_favourites", Every(3600), "Tells members which favourites they can get now."),
+    Entry("rewards.lapse_redemptions", Every(600), "Lets reservations lapse that nobody collected."),
+    Entry(
+        "rewards.keep_vouchers",
+        Every(60),
+        "Lets go of vouchers' locks that are over; marks expired vouchers.",
+    ),
+    Entry("rewards.make_vouchers", Every(15), "Makes batches of codes; takes in files of codes."),
     Entry("rewards.run_bulk_adjustment", Every(15), "Works off files of adjustments that staff started."),
     Entry("rewards.run_moving_in", Every(15), "Checks and takes in files from other loyalty systems."),
     Entry("rewards.review_tiers", Every(900), "Reviews every member's tier, once after each midnight."),
     Entry("rewards.sweep_backtests", Every(60), "Starts backtests that wait, marks those that died."),
     Entry(
         "rewards.move_tiers", Every(60), "Looks ahead for drafts of tier terms; moves members to new tiers."
+    ),
+    Entry("rewards.count_challenges", Every(15), "Counts what was done before challenges opened."),
+    Entry(
+        "rewards.keep_challenges", Every(300), "Begins rounds of challenges; gives vouchers that were owed."
     ),
     Entry("campaigns.greet_birthdays", Every(900), "Prepares birthday greetings, on each member's own day."),
     Entry("campaigns.dispatch_messages", Every(30), "Sends the messages that are due."),

@@ -318,7 +318,13 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/api/v1",
-    "ENUM_NAME_OVERRIDES": {"RefundStatusEnum": "rewards.models.refund.Refund.Status"},
+    "ENUM_NAME_OVERRIDES": {
+        "RefundStatusEnum": "rewards.models.refund.Refund.Status",
+        "RewardKindEnum": "rewards.models.reward.Reward.Kind",
+        "VoucherKindEnum": "rewards.models.voucher.VoucherFamily.Kind",
+        "VoucherStateEnum": "rewards.models.voucher.Voucher.State",
+        "VoucherUseStateEnum": "rewards.models.voucher.VoucherUse.State",
+    },
 }
 API_IDEMPOTENCY_DAYS = 7
 EVENTS_KEEP_DAYS = 90

@@ -1,6 +1,11 @@
 """What conditions may ask about an activity and a member. Registered at start-up by ``MembersConfig.ready``."""
 
+import datetime as dt
+
 from django.conf import settings
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import OuterRef, TextField
+from django.db.models.functions import Cast
 from django.utils.dates import WEEKDAYS as WEEKDAY_NAMES
 from django.utils.translation import gettext_lazy as _
 
@@ -17,6 +22,13 @@ def kinds() -> list[tuple[str, str]]:
 
 def tiers() -> list[tuple[str, str]]:
     return [(tier.code, str(tier)) for tier in Tier.objects.all()]
+
+
+def _tiers_reached(prefix: str, at: dt.datetime) -> ArraySubquery:
+    """The codes of a member's tier and those below it."""
+    del at
+    reached = Tier.objects.filter(rank__lte=OuterRef(f"{prefix}tier__rank")).order_by("rank")
+    return ArraySubquery(reached.values(text=Cast("code", TextField())))
 
 
 LINE_FIELDS = (
@@ -62,6 +74,19 @@ MEMBER_FIELDS = (
         choices=Member.AcquisitionChannel.choices,
         orm="acquisition_channel",
     ),
+    Field("tier", FieldType.CHOICE, _("tier"), choices=tiers, orm="tier__code"),
+    Field(
+        "tier_reached",
+        FieldType.TEXT_LIST,
+        _("tier (or higher)"),
+        choices=tiers,
+        orm=_tiers_reached,
+        op_labels={Op.CONTAINS: _("is at least")},
+        phrases={
+            "contains": _("tier is %(value)s or higher"),
+            "not contains": _("tier is below %(value)s"),
+        },
+    ),
 )
 
 
@@ -71,7 +96,8 @@ def register() -> None:
     line.register(*LINE_FIELDS)
     activity.register(*ACTIVITY_FIELDS)
     member.register(*MEMBER_FIELDS)
-    activity.include("member", member, label=_("member"))
+    # An activity is judged by the tier held when it happened, which it has as a field of its own.
+    activity.include("member", member, label=_("member"), without=("tier", "tier_reached"))
     activity.relate(
         Relation(
             "lines",

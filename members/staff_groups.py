@@ -18,7 +18,9 @@ _LOOK = {
                 "externalid", "store", "saleschannel", "product", "category", "activitykind"),
     "rewards": ("transfer", "lot", "account", "allocation", "wallet", "earningrule", "rulerevision", "tierterms",
                 "tierlevel", "tierdraft", "expirypolicy", "draft", "backtest", "refund",
-                "refundline", "refundpolicy", "gift", "giftterms", "expirynotice"),
+                "refundline", "refundpolicy", "gift", "giftterms", "expirynotice",
+                "reward", "rewardcategory", "rewardstock", "aversion",
+                "challenge", "challengestep", "challengeround", "stepaward", "badge"),
     "referrals": ("referral", "referralcode"),
     "campaigns": ("campaign", "message"),
     "analytics": ("dailyfigures",),
@@ -55,7 +57,21 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "rewards.change_draft",
         "rewards.publish_draft",
         "rewards.add_backtest",
+        *(
+            f"rewards.{may}_{model}"
+            for model in ("challenge", "challengestep")
+            for may in ("add", "change", "delete")
+        ),
+        "rewards.add_badge",
+        "rewards.change_badge",
         "rewards.change_wallet",
+        *(
+            f"rewards.{act}_{model}"
+            for model in ("reward", "rewardcategory", "aversion", "aversionkind")
+            for act in ("add", "change")
+        ),
+        "rewards.view_aversionkind",
+        "rewards.delete_aversionkind",
         "members.change_tier",
         "members.add_activitykind",
         "members.change_activitykind",

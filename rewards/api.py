@@ -40,7 +40,15 @@ from rewards import terms
 from rewards.earning import Outcome, reasons_of, record_and_reward, record_and_reward_many
 from rewards.explanations import explain_many
 from rewards.models import Account, Transfer
-from rewards.queries import REASONS, TierProgress, balance_of, change_of, reason_text, tier_progress
+from rewards.queries import (
+    REASONS,
+    WITH_REDEMPTION,
+    TierProgress,
+    balance_of,
+    change_of,
+    reason_text,
+    tier_progress,
+)
 from rewards.serializers import (
     ActivitySerializer,
     BalanceDetailSerializer,
@@ -330,7 +338,7 @@ class StatementView(SpeakingView, GenericAPIView[Transfer]):
 
     required_scopes = Scope.POINTS_READ
     queryset = Transfer.objects.select_related(
-        "from_account", "to_account", "rule_revision__rule", "activity"
+        "from_account", "to_account", "rule_revision__rule", "activity", "reverses", *WITH_REDEMPTION
     )
     serializer_class = StatementRowSerializer
     filter_backends = ()

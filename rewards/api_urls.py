@@ -1,6 +1,6 @@
 """The API addresses of this floor, included under /api/v1/."""
 
-from django.urls import path
+from django.urls import include, path
 
 from rewards.api import (
     ActivitiesView,
@@ -27,4 +27,8 @@ urlpatterns = [
     path("members/<uuid:public_id>/offers", OffersView.as_view(), name="api-offers"),
     path("members/<uuid:public_id>/offers/activate", ActivateOfferView.as_view(), name="api-activate-offer"),
     path("tiers", TiersView.as_view(), name="api-tiers"),
+    path("", include("rewards.catalogue.api_urls")),
+    path("", include("rewards.challenges.api_urls")),
+    path("", include("rewards.redemption.api_urls")),
+    path("", include("rewards.vouchers.api_urls")),
 ]

@@ -8,7 +8,38 @@ class RewardsConfig(AppConfig):
 
     def ready(self) -> None:
         from members.personal_data import add_holder
+        from members.portal_parts import Place, add_place
         from rewards import leaving
+        from rewards.catalogue import handlers  # noqa: F401 - subscribes
+        from rewards.redemption import handlers as redemption_handlers  # noqa: F401 - subscribes
 
         add_holder(leaving.POINTS)
         add_holder(leaving.GIFTS)
+        add_place(
+            Place(
+                key="rewards.challenges",
+                name=_("Challenges"),
+                note=_("Small goals with a prize, and your badges"),
+                icon="star",
+                url_name="challenges",
+                on_home=True,
+            )
+        )
+        add_place(
+            Place(
+                key="rewards.vouchers",
+                name=_("My vouchers"),
+                note=_("Codes from rewards, prizes and the shop"),
+                icon="gift",
+                url_name="my-vouchers",
+            )
+        )
+        add_place(
+            Place(
+                key="rewards.preferences",
+                name=_("What I never want"),
+                note=_("Left out of the rewards that we suggest"),
+                icon="sliders",
+                url_name="reward-preferences",
+            )
+        )

@@ -5,7 +5,7 @@ Loaded for a whole batch, and only what the rules in force look at: a programme 
 
 import datetime as dt
 import zoneinfo
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,9 +29,16 @@ class Asked:
     activity: NewActivity
 
 
-def gather(asked: Sequence[Asked], *, terms: Terms) -> list[Mapping[str, Any]]:
-    """The further facts of each activity, in order. At most one statement for each kind of fact asked for."""
-    names = terms.fact_names(each.activity.occurred_at for each in asked)
+def gather(
+    asked: Sequence[Asked], *, terms: Terms, names: Collection[str] | None = None
+) -> list[Mapping[str, Any]]:
+    """The further facts of each activity, in order. At most one statement for each kind of fact asked for.
+
+    ``names`` are the facts wanted (of a challenge's conditions, say); without them those that the rules look at.
+    """
+    names = frozenset(
+        terms.fact_names(each.activity.occurred_at for each in asked) if names is None else names
+    )
     found: list[dict[str, Any]] = [{} for _each in asked]
     if any(name.startswith("member.") for name in names):
         members = _members({each.activity.member_id for each in asked})

@@ -17,6 +17,7 @@ from rewards import terms
 from rewards.models import Account, Lot, Transfer
 from rewards.models.ledger import AccountKind
 from rewards.projection import project
+from rewards.redemption.queries import name_of
 from rewards.tier_wording import amount_text, heading_text, window_text
 
 Kind = Transfer.Kind
@@ -180,6 +181,9 @@ REASONS: dict[str, Any] = {
     Kind.REVERSE: _("Points taken back"),
 }
 GIVEN_AWAY = _("Points given to another member")
+REDEMPTION = "rewards.redemption"
+WITH_REDEMPTION = ("redemption__reward", "redemption__donation__cause", "reverses__redemption__reward")
+"""What transfers have to be loaded with, for their reasons to name what was redeemed."""
 # Sources above this floor, by the name that they write into the transfer.
 SOURCES: dict[str, Any] = {
     "campaigns.birthday": _("Birthday greeting"),
@@ -188,6 +192,7 @@ SOURCES: dict[str, Any] = {
     "birthday": _("Birthday greeting"),
     "referral": _("Thank you for inviting a friend"),
     "moving_in": _("Opening balance from an earlier system"),
+    "rewards.challenge": _("Challenge"),
 }
 
 
@@ -199,11 +204,24 @@ def reason_text(transfer: Transfer) -> str:
         return str(GIVEN_AWAY)
     if transfer.rule_revision is not None and transfer.kind == Kind.EARN:
         return transfer.rule_revision.rule.name
+    if transfer.source == REDEMPTION:
+        return _redeemed(transfer)
     if transfer.source in SOURCES:
         return str(SOURCES[transfer.source])
     if transfer.note and transfer.kind in {Kind.ADJUST, Kind.EARN}:
         return transfer.note
     return str(REASONS.get(transfer.kind, transfer.get_kind_display()))
+
+
+def _redeemed(transfer: Transfer) -> str:
+    """What was redeemed, or what was given back."""
+    if transfer.reverses is None:
+        row = getattr(transfer, "redemption", None)
+        return name_of(row) if row is not None else str(REASONS[transfer.kind])
+    row = getattr(transfer.reverses, "redemption", None)
+    if row is None:
+        return str(REASONS[transfer.kind])
+    return str(_("Given back: %(reward)s") % {"reward": name_of(row)})
 
 
 def change_of(transfer: Transfer) -> int:
@@ -393,7 +411,7 @@ def _after(
 def _with_reasons(rows: QuerySet[Transfer]) -> QuerySet[Transfer]:
     return rows.select_related(
         "from_account", "to_account", "rule_revision__rule", "lot", "reverses__rule_revision__rule",
-        "activity__store", "activity__partner", "activity__kind",
+        "activity__store", "activity__partner", "activity__kind", *WITH_REDEMPTION,
     )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from rewards.models import (
     EarningRule,
     ExpiryPolicy,
     GiftTerms,
+    RedemptionTerms,
     RefundPolicy,
     RuleRevision,
     TierLevel,
@@ -38,6 +39,7 @@ __all__ = [
     "RuleTerms",
     "end_rule",
     "revise_expiry",
+    "revise_redemptions",
     "revise_refunds",
     "revise_rule",
     "revise_tiers",
@@ -260,6 +262,33 @@ def revise_gifts(
             minimum=minimum,
             per_day=per_day,
             per_month=per_month,
+        )
+
+
+def revise_redemptions(
+    *,
+    grace_days: int,
+    cancel_days: int,
+    point_value: Decimal | None,
+    least_points: int,
+    point_step: int,
+    at: dt.datetime,
+    valid_from: dt.datetime | None = None,
+) -> RedemptionTerms:
+    """Put new terms of redemptions in force from ``valid_from`` on (default: now).
+
+    Raises RevisionRefused for a date in the past or before one that waits.
+    """
+    with transaction.atomic():
+        Wallet.objects.select_for_update().get(is_default=True)  # one revision of the programme at a time
+        latest = RedemptionTerms.objects.aggregate(latest=Max("valid_from"))["latest"]
+        return RedemptionTerms.objects.create(
+            valid_from=_start(valid_from, at=at, latest=latest),
+            grace_days=grace_days,
+            cancel_days=cancel_days,
+            point_value=point_value,
+            least_points=least_points,
+            point_step=point_step,
         )
 
 

@@ -1,6 +1,6 @@
 """Addresses of the portal's pages about points."""
 
-from django.urls import path
+from django.urls import include, path
 
 from rewards import views, views_gifts, views_tiers
 
@@ -15,4 +15,8 @@ urlpatterns = [
     path("offers/", views.personal_offers, name="offers"),
     path("offers/activate/", views.activate_offer, name="activate-offer"),
     path("profile/my-data.json", views.my_data, name="my-data"),
+    path("", include("rewards.catalogue.urls")),
+    path("", include("rewards.redemption.urls")),
+    path("", include("rewards.challenges.urls")),
+    path("", include("rewards.vouchers.urls")),
 ]

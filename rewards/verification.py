@@ -1,4 +1,4 @@
-"""The ledger proves itself: the invariants A to E, each a query that must find nothing.
+"""The ledger proves itself: the invariants A to E and H, each a query that must find nothing.
 
 Called by ``manage.py verify_ledger`` and by the tests, after every step of theirs. Reads only.
 """
@@ -13,6 +13,7 @@ from django.db import connection
 from members.models import TierChange
 from rewards import terms, tier_rules, tier_sums
 from rewards.tier_rules import Calendar, Held, Hold
+from rewards.vouchers.verification import CHECKS as VOUCHER_CHECKS
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +108,17 @@ CHECKS = (
     Check(
         "B",
         "rewards_lot",
-        "it expires at {found} instead of {expected}, and no activity of its member proves the move",
+        "it expires at {found} instead of {expected}, and no activity of its member nor a grace proves the move",
         """
         SELECT l.id, l.expires_at, l.granted_expiry FROM rewards_lot l
         WHERE l.granted_expiry IS NOT NULL AND (l.expires_at IS NULL OR l.expires_at <= l.granted_expiry OR NOT EXISTS (
             SELECT 1 FROM rewards_expiryslide s JOIN members_activity a ON a.id = s.activity_id
             WHERE s.member_id = l.member_id AND s.policy_id = l.expiry_policy_id AND s.expires_at = l.expires_at
-              AND a.member_id = s.member_id AND a.occurred_at = s.active_at AND s.active_at < s.expires_at))
+              AND a.member_id = s.member_id AND a.occurred_at = s.active_at AND s.active_at < s.expires_at
+            UNION ALL SELECT 1 FROM rewards_lotgrace g JOIN rewards_transfer r ON r.id = g.transfer_id
+            JOIN rewards_transfer o ON o.id = r.reverses_id JOIN rewards_allocation a ON a.transfer_id = r.id
+            WHERE g.lot_id = l.id AND g.until = l.expires_at AND a.lot_id = l.id AND a.points < 0
+              AND o.occurred_at < g.expired_at AND g.expired_at <= r.occurred_at))
         """,
     ),
     Check(
@@ -144,6 +149,58 @@ CHECKS = (
         SELECT t.id, sum(r.points), t.points FROM rewards_transfer r JOIN rewards_transfer t ON t.id = r.reverses_id
         GROUP BY t.id HAVING sum(r.points) > t.points OR bool_or(r.member_id <> t.member_id)
             OR bool_or(r.kind <> 'reverse') OR t.kind = 'reverse'
+        """,
+    ),
+    Check(
+        "H",
+        "rewards_rewardstock",
+        "{found} pieces are taken, its redemptions that hold are {expected}",
+        """
+        SELECT s.id, s.taken || ' of ' || s.total, count(r.id)
+        FROM rewards_rewardstock s LEFT JOIN rewards_redemption r
+          ON r.stock_id = s.id AND r.state IN ('reserved', 'issued', 'fulfilled')
+        GROUP BY s.id HAVING s.taken <> count(r.id) OR s.taken > s.total
+        """,
+    ),
+    Check(
+        "H",
+        "rewards_redemption",
+        "it moved {found} points out of its member's account, expected {expected}",
+        """
+        SELECT r.id, t.points, r.points FROM rewards_redemption r
+        JOIN rewards_transfer t ON t.id = r.transfer_id
+        JOIN rewards_account f ON f.id = t.from_account_id JOIN rewards_account o ON o.id = t.to_account_id
+        WHERE t.points <> r.points OR t.member_id <> r.member_id OR f.member_id IS DISTINCT FROM r.member_id
+           OR f.kind <> 'available' OR f.wallet_id <> r.wallet_id OR o.kind NOT IN ('redeemed', 'donated')
+        """,
+    ),
+    Check(
+        "H",
+        "rewards_redemption",
+        "{found} of its points came back, expected {expected}",
+        """
+        SELECT r.id, coalesce(sum(t.points), 0),
+               CASE WHEN r.state IN ('cancelled', 'expired') THEN r.points ELSE 0 END
+        FROM rewards_redemption r LEFT JOIN rewards_transfer t ON t.reverses_id = r.transfer_id
+        GROUP BY r.id HAVING coalesce(sum(t.points), 0) <>
+            CASE WHEN r.state IN ('cancelled', 'expired') THEN r.points ELSE 0 END OR count(t.id) > 1
+        """,
+    ),
+    Check(
+        "H",
+        "rewards_redemption",
+        "its state is {found}, its steps lead to {expected}",
+        """
+        SELECT r.id, r.state, coalesce(last.to_state, 'none')
+        FROM rewards_redemption r LEFT JOIN LATERAL (
+            SELECT s.to_state FROM rewards_redemptionstep s WHERE s.redemption_id = r.id ORDER BY s.id DESC LIMIT 1
+        ) last ON true
+        WHERE r.state IS DISTINCT FROM last.to_state
+        UNION ALL
+        SELECT redemption_id, from_state, came_from FROM (
+            SELECT redemption_id, from_state,
+                   coalesce(lag(to_state) OVER (PARTITION BY redemption_id ORDER BY id), '') AS came_from
+            FROM rewards_redemptionstep) steps WHERE from_state <> came_from
         """,
     ),
     Check(
@@ -223,12 +280,14 @@ def verify(*, at: dt.datetime) -> list[Violation]:
 
     A: cached balances equal their transfers. B: lots equal points less allocations, and make up the balances.
     C: reversals never exceed what they reverse. D: tiers equal their recomputation. E: each effect at most once.
+    H: pieces taken equal the redemptions that hold; points come back exactly once where one ended.
     """
     return [*_broken_rows(), *_broken_tiers(at)]
 
 
 def _broken_rows() -> Iterator[Violation]:
-    for check in CHECKS:
+    of_vouchers = (Check("H", each.table, each.problem, each.sql) for each in VOUCHER_CHECKS)
+    for check in (*CHECKS, *of_vouchers):
         for row, found, expected in _rows(check.sql):
             problem = check.problem.format(found=found, expected=expected)
             yield Violation(check.invariant, check.table, row, problem)

@@ -25,6 +25,7 @@ from members.personal_data import copies_of
 from members.portal import member_page
 from members.queries import activity_data, profile_data
 from rewards import offers, queries
+from rewards.catalogue.suggestions import next_reward
 from rewards.offers import OfferNotFound
 from rewards.queries import Entry, Page
 from rewards.statement_reasons import explained
@@ -62,6 +63,7 @@ def _member_home(request: HttpRequest, member: Member) -> HttpResponseBase:
         "expiry": expiry,
         "expires_soon": expiry is not None and expiry.expires_at - at < SOON,
         "entries": queries.statement(member, size=LATEST).entries,
+        "next_reward": next_reward(member, at=at),
         "offers": [offer for offer in offers.offers_for(member, at=at) if not offer.is_active],
     }
     return render(request, "rewards/home.html", context)

@@ -1,4 +1,4 @@
-"""A campaign: who is told what and when, and what they are given. So far the birthday greeting."""
+"""A campaign: who is told what and when, and what they are given: the birthday greeting, a favourite within reach."""
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -8,10 +8,11 @@ from loyalty.translated import TranslatedTextField, in_language
 
 
 class Campaign(models.Model):
-    """A recurring greeting on a member's own day, with bonus points."""
+    """A recurring message on an occasion of the member's own, a greeting with bonus points for instance."""
 
     class Occasion(models.TextChoices):
         BIRTHDAY = "birthday", _("birthday")
+        AFFORDABLE = "affordable", _("a favourite reward is within reach")
 
     code = models.SlugField(_("code"), max_length=50, unique=True)
     names = TranslatedTextField(_("names"))
@@ -31,7 +32,10 @@ class Campaign(models.Model):
         help_text=_("Occasions up to here are settled: sent, or skipped with a reason."),
     )
     subjects = TranslatedTextField(_("subjects"))
-    bodies = TranslatedTextField(_("texts"), help_text=_("“{first_name}” and “{points}” are filled in."))
+    bodies = TranslatedTextField(
+        _("texts"),
+        help_text=_("“{first_name}” and “{points}” are filled in, and “{reward}” where it is about one."),
+    )
 
     history = staff_history()
 

@@ -160,6 +160,7 @@ class Included:
     subject: Subject
     label: StrOrPromise
     prefix: str
+    without: frozenset[str] = frozenset()
 
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
@@ -192,20 +193,28 @@ class Subject:
         self._claim(relation.name)
         self._relations[relation.name] = relation
 
-    def include(self, name: str, subject: Subject, *, label: StrOrPromise, orm: str = "") -> None:
-        """Offer every field of `subject` as ``name.field``, also those registered later.
+    def include(
+        self,
+        name: str,
+        subject: Subject,
+        *,
+        label: StrOrPromise,
+        orm: str = "",
+        without: Iterable[str] = (),
+    ) -> None:
+        """Offer every field of `subject` as ``name.field``, also those registered later, but not those in `without`.
 
         Facts hold them in a mapping under `name`; `orm` is the path from this subject's model to the other.
         """
         self._claim(name)
-        self._included[name] = Included(subject=subject, label=label, prefix=f"{orm or name}__")
+        self._included[name] = Included(subject, label, f"{orm or name}__", frozenset(without))
 
     def field(self, name: str) -> Field | None:
         outer, dot, inner = name.partition(".")
         if not dot:
             return self._fields.get(name)
         included = self._included.get(outer)
-        found = included.subject.field(inner) if included else None
+        found = included.subject.field(inner) if included and inner not in included.without else None
         return _reach(found, outer, included) if found and included else None
 
     def relation(self, name: str) -> Relation | None:
@@ -215,7 +224,8 @@ class Subject:
         """Own fields in the order of registration, then those of included subjects."""
         found = list(self._fields.values())
         for name, included in self._included.items():
-            found += [_reach(inner, name, included) for inner in included.subject.fields()]
+            offered = [inner for inner in included.subject.fields() if inner.name not in included.without]
+            found += [_reach(inner, name, included) for inner in offered]
         return found
 
     def relations(self) -> list[Relation]:

@@ -40,6 +40,13 @@ class Scope(models.TextChoices):
     ACTIVITIES_WRITE = "activities:write", _("record activities")
     POINTS_READ = "points:read", _("read balances and statements")
     OFFERS_WRITE = "offers:write", _("activate personal offers")
+    REWARDS_READ = "rewards:read", _("read the catalogue, challenges, causes and leaderboards")
+    REDEMPTIONS_READ = "redemptions:read", _("read redemptions")
+    REDEMPTIONS_WRITE = "redemptions:write", _("redeem points, cancel and hand over")
+    VOUCHERS_READ = "vouchers:read", _("validate vouchers")
+    VOUCHERS_USE = "vouchers:use", _("lock, redeem and roll back vouchers")
+    VOUCHERS_ISSUE = "vouchers:issue", _("issue vouchers")
+    CHALLENGES_WRITE = "challenges:write", _("join members in challenges")
 
 
 class ApiKey(models.Model):

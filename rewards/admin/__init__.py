@@ -26,6 +26,8 @@ from rewards.admin import (
     tier_holds,
     tier_terms,
 )
+from rewards.catalogue import admin as catalogue_admin
+from rewards.challenges import admin as challenges_admin
 
 __all__ = [
     "activity_page",
@@ -33,6 +35,8 @@ __all__ = [
     "backtest_figures",
     "backtests",
     "bulk",
+    "catalogue_admin",
+    "challenges_admin",
     "draft_changes",
     "draft_forms",
     "drafts",

@@ -1,7 +1,8 @@
 """Undoing: a correction is a new transfer that names the one it reverses, never an edit.
 
 Taking back points given empties their very lots; what was spent of them becomes debt, what had expired is taken from
-the expired. Giving back points spent fills the very lots they came from, with their expiry as it was.
+the expired. Giving back points spent fills the very lots they came from, with their expiry as it was (or with a grace
+where that is past and the caller gives one).
 """
 
 import datetime as dt
@@ -25,6 +26,7 @@ from rewards.ledger.books import (
     lots_where,
     write,
 )
+from rewards.ledger.grace import give_grace
 from rewards.ledger.sliding import catch_up
 from rewards.ledger.spending import take
 from rewards.models import Transfer
@@ -32,11 +34,18 @@ from rewards.models.ledger import AccountKind
 
 
 def reverse(
-    *, transfer_id: int, points: int | None = None, why: Why, at: dt.datetime, into_debt: bool = True
+    *,
+    transfer_id: int,
+    points: int | None = None,
+    why: Why,
+    at: dt.datetime,
+    into_debt: bool = True,
+    grace_until: dt.datetime | None = None,
 ) -> int:
     """Undo a transfer, wholly or by ``points``; gives the points reversed (0 when nothing was left of it).
 
-    With ``into_debt`` off, points given that were spent already are left to the member. Raises OverReversal when
+    With ``into_debt`` off, points given that were spent already are left to the member. Points that come back to lots
+    expired meanwhile live until ``grace_until``, if that is given (``rewards.ledger.grace``). Raises OverReversal when
     ``points`` exceed what is left. The member's account lock makes two reversals of one transfer wait for each other,
     so together they never exceed it.
     """
@@ -52,10 +61,23 @@ def reverse(
             points = min(points, _takeable(origin))
         if points:
             _plan_reversal(books, origin, points, why=why, at=at)
-            write(books, at=at)
-            filled = [lot_id for each in books.written for lot_id, part in each.takes if part < 0]
-            catch_up(filled, member_id=origin.member_id, known=terms.kept(), at=at)
+            ids = write(books, at=at)
+            returned = _returned(books)
+            catch_up(list(returned), member_id=origin.member_id, known=terms.kept(), at=at)
+            if returned and grace_until is not None:
+                give_grace(books, origin, returned, reversal_id=ids[0], until=grace_until, at=at)
         return points
+
+
+def _returned(books: Books) -> dict[int, int]:
+    """By lot, the points that the last writing has brought back to it, less what of them repaid a debt at once."""
+    filled = {lot_id for each in books.written for lot_id, part in each.takes if part < 0}
+    found = dict.fromkeys(filled, 0)
+    for each in books.written:
+        for lot_id, part in each.takes:
+            if lot_id in found:
+                found[lot_id] -= part
+    return found
 
 
 def takeable(transfer_id: int) -> int:

@@ -32,23 +32,30 @@ def spend(
     to_kind: AccountKind,
     why: Why,
     at: dt.datetime,
+    books: Books | None = None,
 ) -> int:
     """Move available points to a programme account, lots first to expire first; returns the transfer's id.
 
     Lots past their expiry are expired on the way, so they can never be spent however late the nightly job is.
-    Raises InsufficientPoints; the lock makes parallel spenders wait and see each other's effect.
+    Raises InsufficientPoints; the lock makes parallel spenders wait and see each other's effect. ``books`` are the
+    member's, where the caller has locked them in its transaction already.
     """
-    with transaction.atomic():
-        books = lock([member_id], [wallet_id])
-        lots = expire(books, member_id, wallet_id, at=at)
-        balance = books.balance(member_id, wallet_id)
-        if points > balance.spendable:
-            raise InsufficientPoints(asked=points, spendable=balance.spendable)
-        account = books.account(member_id, wallet_id, AVAILABLE)
-        taken, _short = take(lots, points)
-        to = books.programme[wallet_id, to_kind]
-        books.plan(NewTransfer(kind, member_id, account, to, points, at, why=why, takes=taken))
-        return write(books, at=at)[-1]
+    if books is None:
+        with transaction.atomic():
+            books = lock([member_id], [wallet_id])
+            return spend(
+                member_id=member_id, wallet_id=wallet_id, points=points, kind=kind, to_kind=to_kind,
+                why=why, at=at, books=books,
+            )  # fmt: skip
+    lots = expire(books, member_id, wallet_id, at=at)
+    balance = books.balance(member_id, wallet_id)
+    if points > balance.spendable:
+        raise InsufficientPoints(asked=points, spendable=balance.spendable)
+    account = books.account(member_id, wallet_id, AVAILABLE)
+    taken, _short = take(lots, points)
+    to = books.programme[wallet_id, to_kind]
+    books.plan(NewTransfer(kind, member_id, account, to, points, at, why=why, takes=taken))
+    return write(books, at=at)[-1]
 
 
 def take(lots: Iterable[LiveLot], points: int) -> tuple[tuple[tuple[int, int], ...], int]:
@@ -68,13 +75,14 @@ def expire(books: Books, member_id: int, wallet_id: int, *, at: dt.datetime) -> 
     lots = live_lots([books.account(member_id, wallet_id, AVAILABLE)])
     for lot in lots:
         if lot.expires_at is not None and lot.expires_at <= at:
-            _plan_expiry(books, lot, member_id, wallet_id, expired_at=lot.expires_at)
+            plan_expiry(books, lot, member_id, wallet_id, points=lot.remaining, expired_at=lot.expires_at)
     return [lot for lot in lots if lot.expires_at is None or lot.expires_at > at]
 
 
-def _plan_expiry(
-    books: Books, lot: LiveLot, member_id: int, wallet_id: int, *, expired_at: dt.datetime
+def plan_expiry(
+    books: Books, lot: LiveLot, member_id: int, wallet_id: int, *, points: int, expired_at: dt.datetime
 ) -> None:
+    """Plan that points of a lot expire, at the lot's own time."""
     expired = books.programme[wallet_id, AccountKind.EXPIRED]
     books.plan(
         NewTransfer(
@@ -82,9 +90,9 @@ def _plan_expiry(
             member_id,
             lot.account_id,
             expired,
-            lot.remaining,
+            points,
             expired_at,
-            takes=((lot.id, lot.remaining),),
+            takes=((lot.id, points),),
         )
     )
 
@@ -128,7 +136,8 @@ def expire_due(*, at: dt.datetime, limit: int = 1000, members: Sequence[int] | N
         of_account = {books.account(member, wallet, AVAILABLE): (member, wallet) for member, wallet in owners}
         for lot in live_lots(list(of_account)):
             if lot.expires_at is not None and lot.expires_at <= at:
-                _plan_expiry(books, lot, *of_account[lot.account_id], expired_at=lot.expires_at)
+                owner = of_account[lot.account_id]
+                plan_expiry(books, lot, *owner, points=lot.remaining, expired_at=lot.expires_at)
         totals: dict[int, int] = defaultdict(int)
         for planned in books.planned:
             totals[planned.member_id] += planned.points

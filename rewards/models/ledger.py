@@ -232,6 +232,7 @@ class Lot(models.Model):
 
     Only lots of a sliding policy name their ``expiry_policy``: the member's activities move their ``expires_at``, and
     ``granted_expiry`` then keeps the one they were granted with (the proof is in :class:`rewards.models.ExpirySlide`).
+    So it does when points come back to an expired lot and live on for a grace (:class:`rewards.models.LotGrace`).
     """
 
     transfer = models.OneToOneField(

@@ -25,13 +25,19 @@ from rewards.models import (
     Account,
     EarningRule,
     Judgement,
+    Redemption,
+    RedemptionTerms,
     RefundPolicy,
+    Reward,
     RuleBudget,
     RuleRevision,
     Transfer,
     Wallet,
 )
 from rewards.models.ledger import AccountKind
+from rewards.redemption import ending
+from rewards.redemption import upkeep as redemption_upkeep
+from rewards.redemption.placing import place
 from rewards.refund_parts import Order, Returned
 from rewards.refunds import RefundOutcome, refund
 from rewards.revisions import RuleTerms, revise_expiry, revise_rule
@@ -149,6 +155,7 @@ class World:
     now: dt.datetime = BEGINNING
     refunds: dict[str, RefundOutcome] = field(default_factory=dict)
     orders: list[Order] = field(default_factory=list)
+    redemptions: dict[str, int] = field(default_factory=dict)
 
     def activity(self, name: str) -> Activity:
         return Activity.objects.get(external_id=name)
@@ -280,9 +287,40 @@ def _redeem(world: World, points: str) -> None:
     )
 
 
+def _reward(world: World, code: str, points: str, days: str | None) -> None:
+    Reward.objects.create(
+        code=code,
+        names={"en": code},
+        kind=Reward.Kind.PRODUCT,
+        fulfilment=Reward.Fulfilment.COLLECT,
+        points=int(points),
+        collect_days=int(days or 100),
+        is_active=True,
+    )
+
+
+def _grace(world: World, days: str) -> None:
+    RedemptionTerms.objects.create(valid_from=world.now, grace_days=int(days))
+
+
+def _take(world: World, code: str) -> None:
+    reward_id = Reward.objects.get(code=code).pk
+    placed = place(member_id=world.member.pk, reward_id=reward_id, via=Redemption.Via.PORTAL, at=world.now)
+    world.redemptions[code] = placed.redemption.pk
+
+
+def _hand_over(world: World, code: str) -> None:
+    ending.fulfil(redemption_id=world.redemptions[code], via=Redemption.Via.STAFF, at=world.now)
+
+
+def _return(world: World, code: str) -> None:
+    ending.cancel(redemption_id=world.redemptions[code], via=Redemption.Via.STAFF, at=world.now)
+
+
 def _night(world: World) -> None:
-    """The nightly work: pending points whose time has come, expiry, the review of tiers."""
+    """The nightly work: pending points whose time has come, rewards nobody collected, expiry, the review of tiers."""
     ledger.mature_due(at=world.now)
+    redemption_upkeep.lapse_due(at=world.now)
     ledger.expire_due(at=world.now)
     tier_review.review(at=world.now)
 
@@ -355,6 +393,23 @@ def _expect_forgiven(world: World, name: str, points: str) -> None:
     assert world.refunds[name].forgiven == int(points)
 
 
+def _expect_lots(world: World, text: str) -> None:
+    """“10 until 2026-03-31, 5 until 2026-04-30”: what lies in the lots, by the last day on which it is good."""
+    found = [
+        f"{lot.remaining} until {(lot.expires_at.astimezone(HELSINKI) - dt.timedelta(microseconds=1)):%Y-%m-%d}"
+        if lot.expires_at
+        else f"{lot.remaining} for ever"
+        for lot in world.member.lots.filter(remaining__gt=0, account__kind="available").order_by(
+            "expires_at", "pk"
+        )
+    ]
+    assert ", ".join(found) == text
+
+
+def _expect_redemption(world: World, code: str, state: str) -> None:
+    assert Redemption.objects.get(pk=world.redemptions[code]).state == state
+
+
 def _expect_tier(world: World, code: str) -> None:
     assert Member.objects.get(pk=world.member.pk).tier.code == code
 
@@ -394,6 +449,11 @@ LINES: Mapping[str, Callable[..., None]] = {
     r"refund (\w+): (.+)": _refund,
     r"the same refund of (\w+) again": _refund_again,
     r"redeem (\d+)": _redeem,
+    r"reward (\w+) for (\d+) points(?:, collected within (\d+) days)?": _reward,
+    r"grace (\d+) days": _grace,
+    r"take (\w+)": _take,
+    r"hand over (\w+)": _hand_over,
+    r"take back (\w+)": _return,
     r"adjust ([+-])(\d+)": _adjust,
     r"night": _night,
     r"confirm (\w+)": _confirm,
@@ -404,6 +464,8 @@ LINES: Mapping[str, Callable[..., None]] = {
     r"= refund of (\w+) took (.+)": _expect_taken,
     r"= refund of (\w+) gave back ([\d.]+) EUR": _expect_money_back,
     r"= refund of (\w+) forgave (\d+)": _expect_forgiven,
+    r"= lots (.+)": _expect_lots,
+    r"= (\w+) is (reserved|fulfilled|cancelled|expired)": _expect_redemption,
     r"= tier (\w+)": _expect_tier,
     r"= wallet (\w+) (\d+)": _expect_wallet,
     r"= budget of (\w+) used (\d+)": _expect_budget,

@@ -1,0 +1,15 @@
+"""``{% chart some_chart %}``: an accessible SVG with its legend and its table."""
+
+from typing import Any
+
+from django import template
+
+from loyalty.charts import Chart
+
+register = template.Library()
+
+
+@register.inclusion_tag("loyalty/chart.html")
+def chart(chart: Chart) -> dict[str, Any]:
+    """The chart as a figure."""
+    return {"chart": chart}

@@ -1,0 +1,1 @@
+"""What members can get for their points: what is shown to whom, what is missing, favourites, suggestions."""

@@ -1,0 +1,1 @@
+"""Draws that anyone can recompute: entries, a seed promised and revealed, winners."""

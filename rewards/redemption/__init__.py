@@ -1,0 +1,1 @@
+"""Points turned into rewards: reserved, issued, fulfilled, cancelled, lapsed. The only writer of redemptions."""

@@ -1,0 +1,51 @@
+"""Vouchers in words, for the portal and the admin: what one is worth, and under what conditions."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
+
+from loyalty import programme
+from loyalty.templatetags.portal import money
+from rewards.models import VoucherFamily
+
+Kind = VoucherFamily.Kind
+
+
+def worth(family: VoucherFamily, value: Decimal | None = None) -> str:
+    """What a voucher takes off: “5,00 € off”. ``value``: of one issued earlier, default the family's."""
+    amount = family.value if value is None else value
+    if family.kind == Kind.PERCENT:
+        percent = number_format(amount.normalize() if amount % 1 else int(amount))
+        if family.at_most is not None:
+            return _("%(percent)s %% off, at most %(amount)s") % {
+                "percent": percent,
+                "amount": _money(family.at_most),
+            }
+        return _("%(percent)s %% off") % {"percent": percent}
+    if family.kind == Kind.PRODUCT:
+        if amount:
+            return _("one product for nothing, worth up to %(amount)s") % {"amount": _money(amount)}
+        return _("one product for nothing")
+    return _("%(amount)s off") % {"amount": _money(amount)}
+
+
+def conditions(family: VoucherFamily) -> list[str]:
+    """What has to be so for it to count, a sentence each; empty when nothing has."""
+    return list(_conditions(family))
+
+
+def _conditions(family: VoucherFamily) -> Iterator[str]:
+    if family.minimum_purchase:
+        yield _("For purchases of at least %(amount)s.") % {"amount": _money(family.minimum_purchase)}
+    if things := [*family.departments, *family.categories, *family.skus]:
+        yield _("For: %(things)s.") % {"things": ", ".join(things)}
+    if family.partner is not None:
+        yield _("At %(partner)s.") % {"partner": family.partner.name}
+    if family.in_parts:
+        yield _("What a purchase does not use up stays on it.")
+
+
+def _money(amount: Decimal) -> str:
+    return money(amount, programme.current().base_currency)
