@@ -8,7 +8,7 @@ from loyalty.append_only import protect
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("loyalty", "0006_scopes_for_rewards"),
+        ("loyalty", "0007_scopes_for_rewards"),
         ("members", "0008_former_cards"),
         ("rewards", "0011_first_redemption_terms"),
     ]
