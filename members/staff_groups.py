@@ -10,6 +10,8 @@ _LOOK = {
     "rewards": ("transfer", "lot", "account", "allocation", "wallet", "earningrule", "rulerevision", "tierterms",
                 "tierlevel", "tierdraft", "expirypolicy", "draft", "backtest", "refund",
                 "refundline", "refundpolicy", "reward", "rewardcategory", "rewardstock", "aversion",
+                "redemption", "redemptionstep", "redemptionterms",
+                "voucherfamily", "voucherbatch", "voucher", "voucheruse", "voucherstep",
                 "challenge", "challengestep", "challengeround", "stepaward", "badge"),
     "referrals": ("referral", "referralcode"),
     "campaigns": ("campaign", "message"),
@@ -27,6 +29,10 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "rewards.add_refund",
         "rewards.change_refund",
         "rewards.adjust_points",
+        "rewards.fulfil_redemption",
+        "rewards.cancel_redemption",
+        "rewards.redeem_for_member",
+        "rewards.change_voucher",
         "members.set_tier",
     ),
     "Marketing": (
@@ -38,6 +44,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "rewards.change_tierdraft",
         "rewards.add_expirypolicy",
         "rewards.add_refundpolicy",
+        "rewards.add_redemptionterms",
         "rewards.add_draft",
         "rewards.change_draft",
         "rewards.publish_draft",
@@ -55,6 +62,10 @@ GROUPS: dict[str, tuple[str, ...]] = {
             for model in ("reward", "rewardcategory", "aversion", "aversionkind")
             for act in ("add", "change")
         ),
+        "rewards.add_voucherfamily",
+        "rewards.change_voucherfamily",
+        "rewards.change_voucher",
+        "rewards.export_codes",
         "rewards.view_aversionkind",
         "rewards.delete_aversionkind",
         "members.change_tier",
