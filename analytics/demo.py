@@ -25,7 +25,7 @@ from members.activities import NewActivity
 from members.enrolment import enrol_many
 from members.models import Member, Product, Store, User
 from rewards import ledger, tier_review
-from rewards.demo import catalogue, challenges, economy
+from rewards.demo import catalogue, challenges, economy, vouchers
 from rewards.demo.people import DEMO_EMAIL, Person, people
 from rewards.demo.shopping import HELSINKI, Trip, trips
 from rewards.demo.wares import SHOPS
@@ -83,6 +83,7 @@ def seed(*, at: dt.datetime, members: int = MEMBERS, progress: Progress = lambda
         economy.make_offers(at=at)
         catalogue.stock_the_catalogue(at=at)
         catalogue.mark_favourites(Member.objects.get(pk=ids[0]), at=at)
+        vouchers.issue_vouchers(demo_member_id=ids[0], staff_id=staff.pk, at=at)
         economy.bring_goods_back(
             [ids[0], *chance.sample(sorted(ids.values())[1:], k=min(8, len(ids) - 1))], at=began
         )

@@ -20,6 +20,8 @@ _LOOK = {
                 "tierlevel", "tierdraft", "expirypolicy", "draft", "backtest", "refund",
                 "refundline", "refundpolicy", "gift", "giftterms", "expirynotice",
                 "reward", "rewardcategory", "rewardstock", "aversion",
+                "redemption", "redemptionstep", "redemptionterms",
+                "voucherfamily", "voucherbatch", "voucher", "voucheruse", "voucherstep",
                 "challenge", "challengestep", "challengeround", "stepaward", "badge"),
     "referrals": ("referral", "referralcode"),
     "campaigns": ("campaign", "message"),
@@ -39,6 +41,10 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "rewards.change_refund",
         "rewards.adjust_points",
         "rewards.view_adjustmentrequest",
+        "rewards.fulfil_redemption",
+        "rewards.cancel_redemption",
+        "rewards.redeem_for_member",
+        "rewards.change_voucher",
         "members.set_tier",
     ),
     "Marketing": (
@@ -53,6 +59,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "rewards.add_giftterms",
         "rewards.add_expirynotice",
         "rewards.change_expirynotice",
+        "rewards.add_redemptionterms",
         "rewards.add_draft",
         "rewards.change_draft",
         "rewards.publish_draft",
@@ -70,6 +77,10 @@ GROUPS: dict[str, tuple[str, ...]] = {
             for model in ("reward", "rewardcategory", "aversion", "aversionkind")
             for act in ("add", "change")
         ),
+        "rewards.add_voucherfamily",
+        "rewards.change_voucherfamily",
+        "rewards.change_voucher",
+        "rewards.export_codes",
         "rewards.view_aversionkind",
         "rewards.delete_aversionkind",
         "members.change_tier",

@@ -12,14 +12,16 @@ from django.urls import URLPattern, path, reverse
 from django.utils import translation
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import TabularInline
+from unfold.admin import StackedInline
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 
 from loyalty import clock
 from loyalty.admin_base import HistoryAdmin, badge
-from loyalty.translated import LANGUAGES
+from loyalty.translated import LANGUAGES, TranslatedTextField
+from loyalty.translated_forms import TranslatedTextFormField
 from members.models import Member, Tier
 from members.search import search
 from rewards.catalogue import keeping, pictures, stock
@@ -267,16 +269,18 @@ class RewardCategoryAdmin(HistoryAdmin):
         return category.name or category.code
 
 
-class KindInline(TabularInline):
+class KindInline(StackedInline):
     """The sides of an either-or."""
 
     model = AversionKind
-    extra = 1
+    extra = 0
     min_num = 1
-    fields = ("code", "names", "skus", "categories")
+    fields = ("code", "names", ("skus", "categories"))
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        return HistoryAdmin.formfield_for_dbfield(self, db_field, request, **kwargs)  # type: ignore[arg-type]
+        if isinstance(db_field, TranslatedTextField):
+            return TranslatedTextFormField(label=capfirst(db_field.verbose_name))
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
 
 
 @admin.register(Aversion)

@@ -8,7 +8,6 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
 from loyalty import programme
-from loyalty.api.parsing import StrictSerializer
 from loyalty.api.schema import ProblemSerializer
 from loyalty.partners.models import Partner
 from members.serializers import MemberReferenceSerializer, TextField
@@ -32,7 +31,7 @@ class VoucherLineSerializer(serializers.Serializer[Any]):
     total = serializers.DecimalField(max_digits=12, decimal_places=2, min_value=NOTHING)
 
 
-class PurchaseSerializer(StrictSerializer):
+class PurchaseSerializer(serializers.Serializer[Any]):
     """Who is buying what. Lines are needed where a voucher is for certain products; they add up to the total."""
 
     default_error_messages = {
@@ -97,7 +96,7 @@ class ValidateSerializer(PurchaseSerializer):
     amount = AmountField()
 
 
-class CheckoutSerializer(StrictSerializer):
+class CheckoutSerializer(serializers.Serializer[Any]):
     checkout = CheckoutField()
 
 
@@ -119,7 +118,7 @@ class LockSerializer(RedeemSerializer):
     )
 
 
-class NewVoucherSerializer(StrictSerializer):
+class NewVoucherSerializer(serializers.Serializer[Any]):
     """A voucher to be issued."""
 
     family = TextField(max_length=50, help_text=_("The code of the kind of voucher."))

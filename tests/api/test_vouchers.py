@@ -125,7 +125,6 @@ def test_what_does_not_make_sense_is_refused_by_its_field(till: Till) -> None:
         answer = till.post(f"vouchers/{code}/redeem", SALE | change)
         assert answer.status_code == 422, change
         assert [error["field"] for error in answer.json()["errors"]] == [field]
-    assert till.post(f"vouchers/{code}/redeem", SALE | {"points": 1}).json()["code"] == "unknown-field"
     assert till.post(f"vouchers/{code}/lock", SALE | {"seconds": 86400}).status_code == 422
     assert till.post("vouchers/%00%F0%9F%98%80/redeem", SALE).status_code == 404
     assert not VoucherUse.objects.exists()

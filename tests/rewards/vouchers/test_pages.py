@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from decimal import Decimal
 from xml.etree import ElementTree
 
 import pytest
@@ -114,6 +115,5 @@ def test_vouchers_are_put_into_words() -> None:
         assert wording.worth(family).startswith("12,5 %")
         assert "20,00\N{NO-BREAK SPACE}€" in wording.worth(family)
         assert "30,00\N{NO-BREAK SPACE}€" in wording.conditions(family)[0]
-    assert (
-        wording.worth(voucher_family(kind="product", value="0", skus=["coffee"])) == "one product for nothing"
-    )
+    coffee = voucher_family(kind="product", value=Decimal(0), skus=["coffee"])
+    assert wording.worth(coffee) == "one product for nothing"
