@@ -86,6 +86,11 @@ SCHEDULE = (
         Every(60),
         "Lets go of vouchers' locks that are over; marks expired vouchers.",
     ),
+    Entry(
+        "rewards.hold_draws",
+        Every(60),
+        "Closes and holds draws, gives prizes; gives back what is called off.",
+    ),
     Entry("rewards.make_vouchers", Every(15), "Makes batches of codes; takes in files of codes."),
     Entry("rewards.run_bulk_adjustment", Every(15), "Works off files of adjustments that staff started."),
     Entry("rewards.run_moving_in", Every(15), "Checks and takes in files from other loyalty systems."),

@@ -13,6 +13,7 @@ from loyalty.runs.record import RunRecorder
 from rewards import backtest, bulk_adjustments, expiry_notices, tier_drafts, upkeep
 from rewards.catalogue import tasks as catalogue_tasks  # noqa: F401 - registers its ticks
 from rewards.challenges import tasks as challenge_tasks  # noqa: F401 - declares its own
+from rewards.draws import tasks as draw_tasks  # noqa: F401 - declares its own
 from rewards.moving_in import requests as moves
 from rewards.redemption import tasks as redemption_tasks  # noqa: F401 - declares its own
 from rewards.vouchers import tasks as voucher_tasks  # noqa: F401 - declares its own

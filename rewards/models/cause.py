@@ -15,7 +15,7 @@ from rewards.models.reward import Picture
 
 
 class Cause(models.Model):
-    """Somebody to whom members can give points. ``point_value`` is for gifts from now on; each gift keeps its amount."""
+    """Somebody to whom members can give points. ``point_value`` is for gifts from now on; each keeps its amount."""
 
     public_id = models.UUIDField(_("id"), default=new_public_id, unique=True, editable=False)
     code = models.SlugField(_("code"), max_length=50, unique=True)

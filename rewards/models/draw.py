@@ -13,7 +13,7 @@ from members.models import Member
 
 
 class Draw(models.Model):
-    """A draw. The digest of its seed is published when it opens, the list of entries when it closes, the seed when held.
+    """A draw. Its seed's digest is published when it opens, its list of entries when it closes, the seed when it is held.
 
     ``sealed`` is what the seed is made from together with the server's secret key (``rewards.draws.sealing``); the seed
     itself is nowhere until the draw is held. Neither is ever copied to the history of what staff edit.
@@ -103,7 +103,7 @@ class Draw(models.Model):
 
 
 class DrawPrize(models.Model):
-    """A prize of a draw and how many there are of it: points, a voucher, or (neither) something that staff hand over."""
+    """A prize of a draw and how many there are: points, a voucher, or (neither) something that staff hand over."""
 
     draw = models.ForeignKey(Draw, on_delete=models.CASCADE, related_name="prizes", verbose_name=_("draw"))
     position = models.PositiveSmallIntegerField(_("position"), validators=[MinValueValidator(1)])

@@ -25,7 +25,7 @@ def give_out(redemption: Redemption, reward: Reward, *, at: dt.datetime) -> None
     """Give what the reward stands for. Raises Refused when it can no longer be had; the caller's work is undone."""
     if reward.fulfilment == Reward.Fulfilment.VOUCHER and reward.voucher_family_id is not None:
         try:
-            issuing.issue(
+            redemption._state.fields_cache["voucher"] = issuing.issue(
                 family_id=reward.voucher_family_id,
                 member_id=redemption.member_id,
                 at=at,
@@ -67,9 +67,7 @@ def take_back(redemption: Redemption, actor: Actor, *, at: dt.datetime) -> None:
             raise NotCancellable(_("The voucher was used, or lies in a checkout.")) from None
     if hasattr(redemption, "donation"):
         _room("rewards.causes.giving").cancel(redemption=redemption, at=at)
-    reward = redemption.reward
-    if reward is not None and reward.kind == Reward.Kind.DRAW_ENTRY:
-        entries = _room("rewards.draws.entries")
-        if entries.withdraw(draw_id=reward.draw_id, source=SOURCE, source_id=redemption.pk, at=at):
-            return
-        raise NotCancellable(_("The draw was held already."))
+    if redemption.reward is not None and not _room("rewards.draws.entries").withdraw(
+        source=SOURCE, source_id=redemption.pk, at=at
+    ):
+        raise NotCancellable(_("The draw has closed, and its list of entries is published."))

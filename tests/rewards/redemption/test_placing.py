@@ -8,11 +8,13 @@ from django.utils import translation
 
 from loyalty.events.models import Event
 from members.models import Member, Tier
+from rewards.causes.giving import give
 from rewards.ledger import lock
 from rewards.models import Redemption, RedemptionTerms, Reward, RewardStock, Transfer, Voucher, Wallet
-from rewards.redemption.placing import give_points, pay_with_points, place
+from rewards.redemption.placing import pay_with_points, place
 from rewards.redemption.refusals import NotMoney, PriceChanged, RedemptionConflict, Refused, Unavailable
 from rewards.verification import verify
+from tests.factories.causes import cause
 from tests.factories.members import NOON, member
 from tests.factories.partners import PartnerFactory
 from tests.factories.redemptions import points_for, redeemed, reward, voucher_reward
@@ -256,9 +258,9 @@ class TestPointsAsMoney:
 
 
 def test_points_given_to_a_cause_go_to_the_donated(aino: Member) -> None:
-    placed = give_points(member_id=aino.pk, points=40, via="portal", at=NOON)
-    assert placed.redemption.state == "fulfilled"
-    assert placed.redemption.transfer.to_account.kind == "donated"
+    donation = give(member_id=aino.pk, cause_id=cause().pk, points=40, via="portal", at=NOON).donation
+    assert donation.redemption.state == "fulfilled"
+    assert donation.redemption.transfer.to_account.kind == "donated"
     assert verify(at=NOON) == []
 
 
@@ -268,5 +270,5 @@ def test_placing_takes_as_many_statements_for_many_lots_as_for_one(
     for _number in range(30):
         points_for(aino, 1)
     mug = Reward.objects.get(pk=reward(points=270, stock=3).pk)
-    with django_assert_max_num_queries(11):  # type: ignore[operator]
+    with django_assert_max_num_queries(10):  # type: ignore[operator]
         redeemed(aino, mug)
