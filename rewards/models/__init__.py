@@ -23,7 +23,13 @@ from rewards.models.draw import Draw, DrawEntry, DrawPrize, DrawWinner
 from rewards.models.expiry import ExpiryNotice, ExpirySlide, LotNotice
 from rewards.models.gift import Gift, GiftPreference, GiftTerms
 from rewards.models.judgement import Judgement
-from rewards.models.leaderboard import Leaderboard, LeaderboardProfile, LeaderboardScore
+from rewards.models.leaderboard import (
+    ForbiddenWord,
+    Leaderboard,
+    LeaderboardProfile,
+    LeaderboardScore,
+    LeaderboardTable,
+)
 from rewards.models.ledger import Account, Allocation, Lot, Transfer, Wallet
 from rewards.models.moving_in import MovingIn, MovingInFile
 from rewards.models.redemption import LotGrace, Redemption, RedemptionStep, RedemptionTerms
@@ -78,6 +84,7 @@ __all__ = [
     "ExpiryPolicy",
     "ExpirySlide",
     "Favourite",
+    "ForbiddenWord",
     "Gift",
     "GiftPreference",
     "GiftTerms",
@@ -85,6 +92,7 @@ __all__ = [
     "Leaderboard",
     "LeaderboardProfile",
     "LeaderboardScore",
+    "LeaderboardTable",
     "Lot",
     "LotGrace",
     "LotNotice",
