@@ -5,11 +5,11 @@ Called by the portal, by the handlers after every change of points, and by an ho
 """
 
 import datetime as dt
-from collections import defaultdict
 from collections.abc import Collection, Sequence
+from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import F, OuterRef, Subquery
+from django.db.models import F, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from loyalty.events import bus
@@ -74,7 +74,7 @@ def review_all(*, at: dt.datetime, run: RunRecorder) -> None:
         after = rows[-1][0]
 
 
-def _worth_a_look():  # type: ignore[no-untyped-def]
+def _worth_a_look() -> QuerySet[Favourite, Any]:
     """Untold favourites whose member's available points reach the price, as rows for :func:`_review`."""
     balance = Account.objects.filter(
         member=OuterRef("member"), wallet__is_default=True, kind=AccountKind.AVAILABLE
@@ -97,6 +97,7 @@ def _review(rows: Sequence[Row], *, at: dt.datetime) -> int:
     tell, forget = _sorted(rows, rewards, known, at=at)
     with transaction.atomic():
         if forget:
+            _lock(forget)
             Favourite.objects.filter(pk__in=forget).update(told_at=None)
         told = _claim(tell, at=at)
         bus.announce_many(
@@ -136,6 +137,11 @@ def _sorted(
     return tell, forget
 
 
+def _lock(favourite_ids: Sequence[int]) -> None:
+    """Lock favourites in the order of ids, so that two reviews at once wait for each other and never in a ring."""
+    list(Favourite.objects.select_for_update().filter(pk__in=favourite_ids).order_by("pk").values_list("pk"))
+
+
 def _claim(favourite_ids: Sequence[int], *, at: dt.datetime) -> list[tuple[int, int, int]]:
     """Mark as told whatever nobody else has meanwhile, in the order of ids: (favourite, member, reward)."""
     if not favourite_ids:
@@ -152,15 +158,3 @@ WITH mine AS (
 UPDATE rewards_favourite f SET told_at = %s FROM mine WHERE f.id = mine.id
 RETURNING f.id, f.member_id, f.reward_id
 """
-
-
-def counts(reward_ids: Collection[int]) -> dict[int, int]:
-    """How many members marked each reward."""
-    found: dict[int, int] = defaultdict(int)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT reward_id, count(*) FROM rewards_favourite WHERE reward_id = ANY(%s) GROUP BY reward_id",
-            [list(reward_ids)],
-        )
-        found.update(cursor.fetchall())
-    return found

@@ -10,7 +10,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from members.models import Member, Tier
+from rewards.catalogue.favourites import mark
 from rewards.catalogue.pictures import take_in
+from rewards.catalogue.preferences import say
 from rewards.models import Aversion, AversionKind, Favourite, MemberAversion, Reward, RewardCategory
 from tests.factories.catalogue import points, reward
 from tests.factories.members import NOON, UserFactory, member
@@ -180,6 +182,16 @@ def test_never_is_said_and_taken_back(portal: Client, page: Page, aino: Member) 
     assert MemberAversion.objects.get().kind == whole
     portal.post("/profile/never/", {"never": ["x", ""]})
     assert not MemberAversion.objects.exists()
+
+
+def test_the_members_own_copy_of_their_data_has_it_all(portal: Client, aino: Member) -> None:
+    mark(member_id=aino.pk, reward=reward("Bag", names={"en": "Bag"}), at=NOON)
+    milk = Aversion.objects.create(code="milk", names={"en": "Milk"})
+    oat = AversionKind.objects.create(aversion=milk, code="oat", names={"en": "oat drink"})
+    say(member_id=aino.pk, kind_ids=[oat.pk], at=NOON)
+    data = portal.get("/profile/my-data.json").json()
+    assert data["favourites"] == [{"reward": "Bag", "marked_at": "2026-06-15T09:00:00Z"}]
+    assert data["never_wants"] == [{"kind": "oat drink", "said_at": "2026-06-15T09:00:00Z"}]
 
 
 def test_home_counts_down_to_the_next_reward(page: Page) -> None:
