@@ -12,7 +12,7 @@ import house
 from earn import Server, Till
 
 MEMBERS = 2_000
-REWARDS = 40
+REWARDS = 100
 POINTS = 1_000_000_000
 PRICE = 10
 TARGET = 0.5

@@ -149,9 +149,7 @@ class RedemptionsView(SpeakingView, GenericAPIView[Redemption]):
             raise problem_of(refused) from None
         except RedemptionConflict as conflict:
             raise RedemptionExists(errors=[FieldError("external_id", "taken", str(conflict))]) from None
-        row = queries.full(Redemption.objects.all()).get(pk=placed.redemption.pk)
-        answer = placed_answer(row, placed.balance, at=at)
-        return Response(answer, status=200 if placed.replayed else 201)
+        return Response(placed_answer(placed, at=at), status=200 if placed.replayed else 201)
 
 
 def _placed(data: Mapping[str, Any], member_id: int, partner: Partner) -> Placed:
@@ -164,10 +162,11 @@ def _placed(data: Mapping[str, Any], member_id: int, partner: Partner) -> Placed
     }
     if "points" in data:
         return placing.pay_with_points(points=data["points"], **common)
-    reward_id = Reward.objects.filter(public_id=data["reward"]).values_list("pk", flat=True).first()
-    if reward_id is None:
-        raise UnknownReward
-    return placing.place(reward_id=reward_id, **common)
+    try:
+        reward = Reward.objects.get(public_id=data["reward"])
+    except Reward.DoesNotExist:
+        raise UnknownReward from None
+    return placing.place(reward=reward, **common)
 
 
 class RedemptionView(SpeakingView):

@@ -4,21 +4,16 @@ Called within the redemption's transaction, after its locks: these parts lock th
 """
 
 import datetime as dt
-from importlib import import_module
-from typing import Any
 
 from django.utils.translation import gettext as _
 
+from rewards.draws import entries
 from rewards.models import Redemption, Reward, Voucher
 from rewards.redemption.refusals import NotCancellable, Refused
 from rewards.redemption.rows import Actor
 from rewards.vouchers import issuing
 
 SOURCE = "rewards.redemption"
-
-
-def _room(name: str) -> Any:
-    return import_module(name)
 
 
 def give_out(redemption: Redemption, reward: Reward, *, at: dt.datetime) -> None:
@@ -38,9 +33,10 @@ def give_out(redemption: Redemption, reward: Reward, *, at: dt.datetime) -> None
         except issuing.FamilyClosed as closed:
             raise Refused("reward-ended", str(closed)) from None
     elif reward.kind == Reward.Kind.DONATION and reward.cause is not None:
-        _room("rewards.causes.giving").record(redemption=redemption, cause=reward.cause, at=at)
+        from rewards.causes import giving  # it places redemptions itself
+
+        giving.record(redemption=redemption, cause=reward.cause, at=at)
     elif reward.kind == Reward.Kind.DRAW_ENTRY and reward.draw_id is not None:
-        entries = _room("rewards.draws.entries")
         try:
             entries.enter(
                 draw_id=reward.draw_id,
@@ -66,8 +62,8 @@ def take_back(redemption: Redemption, actor: Actor, *, at: dt.datetime) -> None:
         except issuing.VoucherUsed:
             raise NotCancellable(_("The voucher was used, or lies in a checkout.")) from None
     if hasattr(redemption, "donation"):
-        _room("rewards.causes.giving").cancel(redemption=redemption, at=at)
-    if redemption.reward is not None and not _room("rewards.draws.entries").withdraw(
-        source=SOURCE, source_id=redemption.pk, at=at
-    ):
+        from rewards.causes import giving  # it places redemptions itself
+
+        giving.cancel(redemption=redemption, at=at)
+    if redemption.reward is not None and not entries.withdraw(source=SOURCE, source_id=redemption.pk, at=at):
         raise NotCancellable(_("The draw has closed, and its list of entries is published."))

@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from uuid import UUID
 
 from django.db import IntegrityError
 from django.utils.translation import gettext as _
@@ -18,7 +19,7 @@ from loyalty import clock, programme
 from loyalty.events import bus
 from loyalty.ids import new_public_id
 from rewards import ledger, terms
-from rewards.catalogue.availability import RELATED, Obstacle, ObstacleKind, judge
+from rewards.catalogue.availability import Obstacle, ObstacleKind, judge
 from rewards.ledger import Balance, Books, InsufficientPoints, Why
 from rewards.models import Redemption, Reward, Transfer
 from rewards.models.ledger import AccountKind
@@ -45,9 +46,10 @@ _FIRST_STATE = {
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """The redemption and the member's balance after it; ``replayed``: it was placed before under the same key."""
+    """The redemption, its member's public id and balance; ``replayed``: it was placed before under the same key."""
 
     redemption: Redemption
+    member: UUID
     balance: Balance
     replayed: bool = False
 
@@ -55,7 +57,8 @@ class Placed:
 def place(
     *,
     member_id: int,
-    reward_id: int,
+    reward_id: int | None = None,
+    reward: Reward | None = None,
     via: str,
     at: dt.datetime,
     partner_id: int | None = None,
@@ -65,10 +68,13 @@ def place(
 ) -> Placed:
     """Redeem a reward for a member, once per partner (without one: per member) and ``external_id``.
 
+    The reward is named by its id, or given as the caller has just read it.
     Raises Unavailable with all that is in the way, PriceChanged when it costs other than ``expected_points``, Refused
     for what only showed when it was given out, RedemptionConflict for other content under a known external id.
     """
-    reward = Reward.objects.select_related(*RELATED).get(pk=reward_id)
+    reward = reward or Reward.objects.get(
+        pk=reward_id
+    )  # what it points at is read where it points at something
     actor = Actor(via=via, partner_id=partner_id, staff_id=staff_id)
     order = _Order(member_id, reward, reward.points, actor, external_id)
 
@@ -160,11 +166,15 @@ class _Order:
     def once(self, decide: _Decide | None, *, at: dt.datetime) -> Placed:
         """Do it, or give what was done before under the same external id."""
         try:
-            return retried(lambda: self._place(decide, at=at))
+            return retried(lambda: self._place(decide, at=at), refuses_late=self._gives_out())
         except IntegrityError as error:
             if "redemption_once_per_" in str(error) and self.external_id:
                 raise RedemptionConflict(self.external_id) from None  # another member's, at the same moment
             raise
+
+    def _gives_out(self) -> bool:
+        """Whether it turns into something that may be refused after the points were taken."""
+        return self.reward is not None and self.reward.fulfilment != Fulfilment.COLLECT
 
     def _place(self, decide: _Decide | None, *, at: dt.datetime) -> Placed:
         wallet_id, zone = terms.kept().default_wallet_id, programme.current().time_zone
@@ -172,7 +182,7 @@ class _Order:
         asked = Asked(self.member_id, self.reward, self.actor.partner_id, self.external_id)
         standing = standing_of(asked, at=at, time_zone=zone)
         if standing.earlier_id is not None:
-            return self._replayed(standing.earlier_id, books.balance(self.member_id, wallet_id))
+            return self._replayed(standing, books.balance(self.member_id, wallet_id))
         if not standing.is_active:
             raise Refused("unknown-member", _("This member is not active."))
         if decide is not None:
@@ -180,10 +190,11 @@ class _Order:
         transfer_id = self._spend(books, wallet_id, standing.redemption_id, at=at)
         made = self._row(standing, wallet_id, transfer_id, zone, at=at)
         rows.insert(made, self.actor)
+        made._state.fields_cache |= {"voucher": None, "donation": None}
         if self.reward is not None:
             giving_out.give_out(made, self.reward, at=at)
         bus.announce_many([self._announcement(made, at=at)])
-        return Placed(made, books.balance(self.member_id, wallet_id))
+        return Placed(made, standing.member, books.balance(self.member_id, wallet_id))
 
     def _spend(self, books: Books, wallet_id: int, redemption_id: int, *, at: dt.datetime) -> int:
         try:
@@ -227,11 +238,12 @@ class _Order:
             ended_at=at if state == State.FULFILLED else None,
         )
 
-    def _replayed(self, earlier_id: int, balance: Balance) -> Placed:
-        earlier = Redemption.objects.select_related("reward", "voucher").get(pk=earlier_id)
+    def _replayed(self, standing: Standing, balance: Balance) -> Placed:
+        found = Redemption.objects.select_related("reward", "voucher__family", "donation")
+        earlier = found.get(pk=standing.earlier_id)
         if earlier.content_digest is None or bytes(earlier.content_digest) != self.digest:
             raise RedemptionConflict(self.external_id or "")
-        return Placed(earlier, balance, replayed=True)
+        return Placed(earlier, standing.member, balance, replayed=True)
 
     def _announcement(self, made: Redemption, *, at: dt.datetime) -> bus.Announcement:
         name = "reward.redeemed" if self.reward is not None else "points.redeemed"

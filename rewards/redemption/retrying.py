@@ -17,8 +17,13 @@ TRIALS = 4
 _QUARRELS = ("40P01", "40001")  # deadlock_detected, serialization_failure
 
 
-def retried(work: Callable[[], T]) -> T:
-    """Do the work in a transaction. Inside one of the caller's it is the caller (the API's) who begins again."""
+def retried(work: Callable[[], T], *, refuses_late: bool = True) -> T:
+    """Do the work in a transaction. Inside one of the caller's it is the caller (the API's) who begins again.
+
+    Work that refuses only before it writes (``refuses_late`` off) needs no savepoint there.
+    """
+    if connection.in_atomic_block and not refuses_late:
+        return work()
     if connection.in_atomic_block:
         with transaction.atomic():
             return work()

@@ -2,14 +2,15 @@
 
 import datetime as dt
 from typing import Any
+from uuid import UUID
 
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
 from loyalty import programme
 from members.serializers import MemberReferenceSerializer, TextField
-from rewards.ledger import Balance
 from rewards.models import Redemption, Voucher
+from rewards.redemption.placing import Placed
 from rewards.redemption.queries import code_of
 from rewards.serializers import BalanceSerializer
 from rewards.vouchers.serializers import VoucherSerializer, voucher_answer
@@ -84,14 +85,14 @@ class PlacedSerializer(RedemptionSerializer):
     balance = BalanceSerializer()
 
 
-def redemption_answer(row: Redemption, *, at: dt.datetime) -> dict[str, Any]:
-    """A redemption as a dictionary; texts in the active language. Loaded with ``queries.full``."""
+def redemption_answer(row: Redemption, *, at: dt.datetime, member: UUID | None = None) -> dict[str, Any]:
+    """A redemption as a dictionary; texts in the active language. Loaded with ``queries.full``, or just placed."""
     voucher: Voucher | None = getattr(row, "voucher", None)
     reward = row.reward
     return {
         "id": str(row.public_id),
         "external_id": row.external_id if row.partner_id else None,
-        "member": {"id": str(row.member.public_id)},
+        "member": {"id": str(member or row.member.public_id)},
         "reward": (
             {"id": str(reward.public_id), "code": reward.code, "name": reward.name}
             if reward is not None
@@ -110,6 +111,8 @@ def redemption_answer(row: Redemption, *, at: dt.datetime) -> dict[str, Any]:
     }
 
 
-def placed_answer(row: Redemption, balance: Balance, *, at: dt.datetime) -> dict[str, Any]:
+def placed_answer(placed: Placed, *, at: dt.datetime) -> dict[str, Any]:
+    """What was placed, without another statement, and what the member has left."""
+    balance = placed.balance
     left = {"available": balance.available, "pending": balance.pending, "debt": balance.debt}
-    return redemption_answer(row, at=at) | {"balance": left}
+    return redemption_answer(placed.redemption, at=at, member=placed.member) | {"balance": left}

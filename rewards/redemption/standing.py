@@ -8,6 +8,7 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from django.db import connection
 
@@ -35,6 +36,7 @@ class Standing:
 
     redemption_id: int
     earlier_id: int | None
+    member: UUID
     is_active: bool
     tier_rank: int
     stock_id: int | None
@@ -61,7 +63,7 @@ _STANDING = """
 SELECT nextval(pg_get_serial_sequence('rewards_redemption', 'id')),
        (SELECT r.id FROM rewards_redemption r
         WHERE r.external_id = %s AND (r.partner_id = %s OR (r.partner_id IS NULL AND r.member_id = %s))),
-       member.status, tier.rank, stock.id, stock.total - stock.taken,
+       member.public_id, member.status, tier.rank, stock.id, stock.total - stock.taken,
        (SELECT count(*) FROM rewards_redemption r
         WHERE r.member_id = %s AND r.reward_id = %s AND r.state IN ('reserved', 'issued', 'fulfilled')
           AND r.redeemed_at >= %s AND r.redeemed_at < %s)
@@ -88,7 +90,7 @@ def standing_of(asked: Asked, *, at: dt.datetime, time_zone: str) -> Standing:
         if reward.limit_per_member is not None:
             span = span_of(reward.limit_per_member_period, at, time_zone)
     key = [asked.external_id, asked.partner_id, member_id if asked.partner_id is None else None]
-    ((id_, earlier_id, status, rank, stock_id, left, taken),) = fetch_prepared(
+    ((id_, earlier_id, public_id, status, rank, stock_id, left, taken),) = fetch_prepared(
         _STANDING, [*key, member_id, reward_id, *span, reward_id, member_id]
     )
     more: dict[str, Any] = {}
@@ -98,7 +100,7 @@ def standing_of(asked: Asked, *, at: dt.datetime, time_zone: str) -> Standing:
         known = asking.gather(member_ids=[member_id], rewards=[reward], at=at).asker(member_id, reward)
         more |= {"facts": known.facts, "today": known.today}
     is_active = status == Member.Status.ACTIVE
-    return Standing(id_, earlier_id, is_active, rank, stock_id, left, taken, **more)
+    return Standing(id_, earlier_id, public_id, is_active, rank, stock_id, left, taken, **more)
 
 
 def _taken_in_all(reward: Reward, stock_id: int | None, *, at: dt.datetime, time_zone: str) -> int:
