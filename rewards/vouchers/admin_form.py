@@ -36,7 +36,7 @@ SECTIONS: tuple[tuple[Any, dict[str, Any]], ...] = (
     (
         gettext_lazy("How long"),
         {
-            "fields": (("valid_from", "valid_to"), "valid_days"),
+            "fields": ("valid_from", "valid_to", "valid_days"),
             "description": gettext_lazy("Each voucher keeps what held when it was issued."),
         },
     ),

@@ -58,6 +58,7 @@ def code_context(voucher: Voucher, *, at: dt.datetime) -> dict[str, Any]:
         "state": state,
         "is_usable": state == State.ACTIVE,
         "worth": wording.worth(voucher.family, voucher.value),
+        "until": wording.until(voucher.expires_at),
         "conditions": wording.conditions(voucher.family),
         "qr": drawing.qr_svg(scanned_text(voucher), label=label),
         "barcode": drawing.barcode_svg(scanned_text(voucher)),

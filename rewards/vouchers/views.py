@@ -27,7 +27,15 @@ def my_vouchers(request: HttpRequest, member: Member) -> HttpResponseBase:
     page = Paginator(past, PAGE).get_page(request.GET.get("page"))
     context = {
         "member": member,
-        "active": [(row, queries.shown_code(row), wording.worth(row.family, row.value)) for row in active],
+        "active": [
+            (
+                row,
+                queries.shown_code(row),
+                wording.worth(row.family, row.remaining),
+                wording.until(row.expires_at),
+            )
+            for row in active
+        ],
         "past": [
             (row, queries.state_at(row, at).label, wording.worth(row.family, row.value)) for row in page
         ],

@@ -1,9 +1,11 @@
 """Vouchers in words, for the portal and the admin: what one is worth, and under what conditions."""
 
+import datetime as dt
 from collections.abc import Iterator
 from decimal import Decimal
 
-from django.utils.formats import number_format
+from django.utils import timezone
+from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext as _
 
 from loyalty import programme
@@ -29,6 +31,16 @@ def worth(family: VoucherFamily, value: Decimal | None = None) -> str:
             return _("one product for nothing, worth up to %(amount)s") % {"amount": _money(amount)}
         return _("one product for nothing")
     return _("%(amount)s off") % {"amount": _money(amount)}
+
+
+def until(expires_at: dt.datetime | None) -> str:
+    """The last day on which it is good, with the hour where it does not end with the day; "" when it has no end."""
+    if expires_at is None:
+        return ""
+    end = timezone.localtime(expires_at)
+    if end.time() == dt.time.min:
+        return date_format(end - dt.timedelta(seconds=1), "SHORT_DATE_FORMAT")
+    return date_format(end, "SHORT_DATETIME_FORMAT")
 
 
 def conditions(family: VoucherFamily) -> list[str]:
