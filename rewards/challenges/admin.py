@@ -43,12 +43,16 @@ class StepInline(StackedInline):
     model = ChallengeStep
     form = StepForm
     formset = StepsFormSet
-    extra = 0
+
+    def get_extra(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> int:
+        return 0 if obj else 1
+
     fields = (
         ("target", "points"),
         "names",
         ("badge", "badge_level"),
-        ("voucher_family", "draw", "draw_chances"),
+        "voucher_family",
+        ("draw", "draw_chances"),
     )
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
@@ -106,6 +110,14 @@ class ChallengeAdmin(HistoryAdmin):
         if obj is not None and has_begun(obj):
             return SECTIONS[:1]
         return super().get_fieldsets(request, obj)
+
+    def get_inlines(self, request: HttpRequest, obj: Any = None) -> Any:
+        return () if obj is not None and has_begun(obj) else self.inlines
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        if change and formset.has_changed():
+            opening.refuse_frozen(form.instance)
+        super().save_formset(request, form, formset, change)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return bool(super().has_delete_permission(request, obj)) and (obj is None or not has_begun(obj))
@@ -313,7 +325,7 @@ class BadgeAdmin(HistoryAdmin):
     """Badges. They are given by the steps of challenges."""
 
     form = BadgeForm
-    fields = ("code", "names", "descriptions", "levels", ("picture_file", "no_picture"))
+    fields = ("code", "names", "descriptions", "levels", "picture_file", "no_picture")
     multiline_texts: ClassVar = ("descriptions",)
     list_display = ("thumbnail", "name", "code", "levels")
     list_display_links = ("name",)

@@ -17,9 +17,9 @@ from rewards.challenges.taking_part import has_begun
 from rewards.models import Badge, Challenge, ChallengeStep
 
 SECTIONS: tuple[tuple[Any, dict[str, Any]], ...] = (
-    (None, {"fields": ("code", "names", "descriptions", ("picture_file", "no_picture"), "position")}),
+    (None, {"fields": ("code", "names", "descriptions", "picture_file", "no_picture", "position")}),
     (_("What counts"), {"fields": ("measure", "conditions", "lines", "grace")}),
-    (_("When"), {"fields": (("starts_at", "ends_at"), ("window", "days"), "recurs")}),
+    (_("When"), {"fields": ("starts_at", "ends_at", ("window", "days"), "recurs")}),
     (_("For whom"), {"fields": ("by_choice", "minimum_tier", "audience")}),
 )
 

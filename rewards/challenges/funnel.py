@@ -69,7 +69,11 @@ def funnel(known: Terms) -> Funnel:
             key="steps",
             title=_("How far members are"),
             axis=_("Step"),
-            labels=[_("taking part"), _("begun"), *(text for text, _reached, _undone in steps)],
+            labels=[
+                _("taking part"),
+                _("begun"),
+                *(wording.figure(target.amount) for target in known.goal.targets),
+            ],
             series=[
                 Series(
                     _("members and rounds"),

@@ -4,15 +4,18 @@ An activity is judged as if only what is left of it had been bought, like the po
 a whole batch in a few statements. Called by ``progress``.
 """
 
+import datetime as dt
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
+
+from django.db.models import QuerySet
+from django.db.models.functions import Coalesce
 
 from members.activities import LineFacts, NewActivity
-from members.models import Activity
-from members.queries import lines_by_activity
+from members.models import Activity, ActivityLine, Tier
 from rewards import facts
 from rewards import terms as programme_terms
 from rewards.challenges.goals import STREAKS, Measure, Piece, day_key
@@ -20,11 +23,9 @@ from rewards.challenges.terms import Terms
 from rewards.facts import Asked
 from rewards.models import Refund, RefundLine
 from rewards.refund_parts import Part, Return, as_purchase, is_empty, left_after
-from rewards.refunds import as_reported
 from rewards.rules import Case, line_facts
 from rewards.terms import Level
 
-RELATED = ("store", "channel", "judgement__tier", "member__tier")
 _ONE = Decimal(1)
 
 
@@ -40,45 +41,95 @@ class Deed:
     case: Case | None
 
 
-def deeds(activities: Iterable[Activity], *, names: Collection[str], with_lines: bool) -> list[Deed]:
-    """Activities (loaded with ``RELATED``) as refunds have left them; at most six statements.
+class Row(NamedTuple):
+    """An activity as it was recorded, with the tier held before it. Plain columns: there may be very many."""
+
+    id: int
+    member_id: int
+    partner_id: int
+    external_id: str
+    kind: str
+    occurred_at: dt.datetime
+    currency: str
+    total: Decimal
+    store: str | None
+    channel: str | None
+    time_zone: str
+    tier_id: int
+
+
+def rows_of(activities: QuerySet[Activity]) -> list[Row]:
+    """The activities of a query; one statement."""
+    found = activities.order_by().values_list(
+        "pk", "member_id", "partner_id", "external_id", "kind_id", "occurred_at", "currency", "total",
+        "store__code", "channel__code", "member__time_zone", Coalesce("judgement__tier_id", "member__tier_id"),
+    )  # fmt: skip
+    return [Row(*each) for each in found]
+
+
+Lines = Sequence[tuple[int, LineFacts]]
+"""The lines of an activity in order: the row's id, and what it says."""
+
+
+def deeds(rows: Sequence[Row], *, names: Collection[str], with_lines: bool) -> list[Deed]:
+    """Activities as refunds have left them; at most six statements.
 
     ``names`` are the facts that will be asked for; without lines nothing may ask for lines.
     """
-    rows = list(activities)
     known = programme_terms.current()
-    lines = lines_by_activity(row.pk for row in rows) if with_lines else {}
-    returns = _returns([row.pk for row in rows])
-    stand = [_what_is_left(row, lines.get(row.pk, []), returns.get(row.pk, [])) for row in rows]
-    asked = [Asked(row.pk, purchase) for row, (purchase, _void) in zip(rows, stand, strict=True)]
+    levels = {
+        tier.pk: Level(tier.pk, tier.code, tier.names, tier.rank, 0, _ONE) for tier in Tier.objects.all()
+    }
+    lines = _lines_by_activity([row.id for row in rows]) if with_lines else {}
+    returns = _returns([row.id for row in rows])
+    stand = [_what_is_left(row, lines.get(row.id, ()), returns.get(row.id, ())) for row in rows]
+    asked = [Asked(row.id, purchase) for row, (purchase, _void) in zip(rows, stand, strict=True)]
     more = facts.gather(asked, terms=known, names=names)
-    found = []
-    for row, (purchase, is_void), more_facts in zip(rows, stand, more, strict=True):
-        judged = getattr(row, "judgement", None)
-        tier = judged.tier if judged else row.member.tier
-        level = Level(tier.pk, tier.code, tier.names, tier.rank, 0, _ONE)
-        found.append(
-            Deed(
-                activity_id=row.pk,
-                member_id=row.member_id,
-                time_zone=row.member.time_zone,
-                purchase=purchase,
-                rank=tier.rank,
-                case=None if is_void else Case(purchase, level, more_facts),
-            )
+    return [
+        Deed(
+            activity_id=row.id,
+            member_id=row.member_id,
+            time_zone=row.time_zone,
+            purchase=purchase,
+            rank=levels[row.tier_id].rank,
+            case=None if is_void else Case(purchase, levels[row.tier_id], more_facts),
         )
+        for row, (purchase, is_void), more_facts in zip(rows, stand, more, strict=True)
+    ]
+
+
+def _lines_by_activity(activity_ids: Sequence[int]) -> dict[int, list[tuple[int, LineFacts]]]:
+    rows = ActivityLine.objects.filter(activity_id__in=activity_ids).order_by("activity_id", "position")
+    found: dict[int, list[tuple[int, LineFacts]]] = defaultdict(list)
+    for activity_id, line_id, sku, brand, category, department, quantity, total in rows.values_list(
+        "activity_id", "pk", "product__sku", "product__brand", "category__name", "category__department",
+        "quantity", "total",
+    ):  # fmt: skip
+        line = LineFacts(sku or "", category or "", department or "", quantity, total, brand or "")
+        found[activity_id].append((line_id, line))
     return found
 
 
-def _what_is_left(row: Activity, lines: Sequence[Any], returns: Sequence[Return]) -> tuple[NewActivity, bool]:
+def _what_is_left(row: Row, lines: Lines, returns: Sequence[Return]) -> tuple[NewActivity, bool]:
     """The activity as if only what is left of it had been done, and whether that is nothing.
 
     Nothing is left when all the money came back (whatever became of the goods), or all of it where it cost nothing.
     """
-    original = as_reported(row, lines)
+    original = NewActivity(
+        partner_id=row.partner_id,
+        member_id=row.member_id,
+        external_id=row.external_id,
+        kind=row.kind,
+        occurred_at=row.occurred_at,
+        currency=row.currency,
+        total=row.total,
+        store=row.store or "",
+        channel=row.channel or "",
+        lines=tuple(line for _id, line in lines),
+    )
     if not returns:
         return original, False
-    left = left_after(original, [line.pk for line in lines], returns if lines else _money_only(returns))
+    left = left_after(original, [id_ for id_, _line in lines], returns if lines else _money_only(returns))
     is_void = left.total <= 0 if original.total > 0 else is_empty(left)
     return as_purchase(original, left), is_void
 

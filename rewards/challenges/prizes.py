@@ -9,14 +9,14 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from importlib import import_module
-from typing import Any
 
 from django.db.models import Sum
 
 from loyalty.events import bus
 from rewards import ledger
 from rewards import terms as programme_terms
+from rewards.draws import entries
+from rewards.draws.entries import DrawClosed, TooManyEntries
 from rewards.ledger import Grant, Why
 from rewards.models import (
     ChallengeRound,
@@ -229,7 +229,6 @@ def _enter_draw(award: StepAward, is_in: bool, *, at: dt.datetime) -> None:
     if is_in:
         award.entry_state = EntryState.KEPT
         return
-    entries: Any = import_module("rewards.draws.entries")
     try:
         entries.enter(
             draw_id=award.step.draw_id,
@@ -240,7 +239,7 @@ def _enter_draw(award: StepAward, is_in: bool, *, at: dt.datetime) -> None:
             at=at,
         )
         award.entry_state = EntryState.ENTERED
-    except (entries.DrawClosed, entries.TooManyEntries):
+    except (DrawClosed, TooManyEntries):
         award.entry_state = EntryState.CLOSED
 
 
@@ -302,7 +301,6 @@ def _take_voucher(award: StepAward, *, at: dt.datetime) -> None:
 def _take_entry(award: StepAward, *, at: dt.datetime) -> None:
     if award.step.draw_id is None or award.entry_state != EntryState.ENTERED:
         return
-    entries: Any = import_module("rewards.draws.entries")
     is_out = entries.withdraw(draw_id=award.step.draw_id, source=SOURCE, source_id=award.pk, at=at)
     award.entry_state = EntryState.WITHDRAWN if is_out else EntryState.KEPT
 

@@ -11,12 +11,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from django.db import connection, transaction
+from django.db.models import QuerySet
 
 from loyalty import programme
 from members.models import Activity
 from rewards.challenges import goals, pieces, prizes, terms
 from rewards.challenges.goals import Lap, Piece, TakingPart
-from rewards.challenges.pieces import Deed
+from rewards.challenges.pieces import Deed, Row
 from rewards.challenges.prizes import Reached
 from rewards.challenges.terms import Terms
 from rewards.models import Challenge, ChallengeRound, Contribution, Participation, StepAward
@@ -32,7 +33,7 @@ def follow(*, public_ids: Collection[str], at: dt.datetime) -> None:
     """
     if not Challenge.objects.filter(is_active=True).exists():
         return
-    rows = list(Activity.objects.filter(public_id__in=public_ids).select_related(*pieces.RELATED))
+    rows = pieces.rows_of(Activity.objects.filter(public_id__in=public_ids))
     if not rows:
         return
     moments = [row.occurred_at for row in rows]
@@ -51,7 +52,7 @@ def recount(*, challenge_ids: Iterable[int], member_ids: Collection[int], at: dt
         asked = [each for each in terms.known(challenge_ids).values() if each.challenge.is_active]
         if not asked:
             return 0
-        rows = _activities(asked, member_ids)
+        rows = pieces.rows_of(_activities(asked, member_ids))
         return _settle(asked, member_ids, _deeds(rows, asked), at=at, afresh=True)
 
 
@@ -68,7 +69,7 @@ def lock(member_ids: Iterable[int]) -> None:
         )
 
 
-def _activities(asked: Sequence[Terms], member_ids: Collection[int]) -> list[Activity]:
+def _activities(asked: Sequence[Terms], member_ids: Collection[int]) -> QuerySet[Activity]:
     """What these members did in the time of the challenges, of the kinds that can count."""
     ends = [each.goal.ends_at for each in asked]
     kinds = [each.kinds for each in asked]
@@ -79,10 +80,10 @@ def _activities(asked: Sequence[Terms], member_ids: Collection[int]) -> list[Act
         rows = rows.filter(occurred_at__lt=max(end for end in ends if end))
     if None not in kinds:
         rows = rows.filter(kind__in=frozenset().union(*(each for each in kinds if each)))
-    return list(rows.select_related(*pieces.RELATED))
+    return rows
 
 
-def _deeds(rows: Sequence[Activity], asked: Sequence[Terms]) -> list[Deed]:
+def _deeds(rows: Sequence[Row], asked: Sequence[Terms]) -> list[Deed]:
     names = frozenset().union(*(each.fact_names for each in asked))
     return pieces.deeds(rows, names=names, with_lines=any(each.takes_lines for each in asked))
 

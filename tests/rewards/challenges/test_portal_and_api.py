@@ -288,3 +288,51 @@ def test_a_challenge_is_open_in_its_time_only(till: Till) -> None:
     over = challenge()
     Challenge.objects.filter(pk=over.pk).update(ends_at=NOON)
     assert till.get("challenges").json() == {"results": []}
+
+
+# --- Draws --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_an_entry_leaves_an_open_draw_with_its_step_and_stays_in_a_closed_one(
+    aino: Member, closed: bool
+) -> None:
+    from members.models import Activity
+    from rewards.models import Draw, DrawEntry
+    from rewards.refunds import Order, refund
+
+    draw = Draw.objects.create(
+        code="summer",
+        names={"en": "Summer"},
+        state="open",
+        opens_at=NOON - DAY,
+        closes_at=JULY,
+        commitment="0" * 64,
+    )
+    challenge(steps=[{"target": 1, "draw": draw, "draw_chances": 3}])
+    bought = purchase(aino)
+    follow(bought)
+    entry = DrawEntry.objects.get()
+    assert (entry.member, entry.weight, StepAward.objects.get().entry_state) == (aino, 3, "entered")
+    if closed:
+        Draw.objects.update(closes_at=NOON - dt.timedelta(minutes=1))
+    row = Activity.objects.get(public_id=bought.activity_id)
+    refund(activity_id=row.pk, external_id="back", order=Order(everything=True), at=NOON + DAY)
+    follow(bought)
+    entry.refresh_from_db()
+    assert StepAward.objects.get().entry_state == ("kept" if closed else "withdrawn")
+    assert (entry.cancelled_at is None) is closed
+    assert Event.objects.get(name="challenge.step_withdrawn").facts["entry_stays"] is closed
+    follow(purchase(aino, at=NOON + DAY))
+    assert DrawEntry.objects.filter(cancelled_at=None).count() == 1
+
+
+def test_a_draw_that_takes_no_entry_is_noted(aino: Member) -> None:
+    from rewards.models import Draw, DrawEntry
+
+    draw = Draw.objects.create(
+        code="summer", names={"en": "Summer"}, opens_at=NOON - DAY, closes_at=JULY, state="draft"
+    )
+    challenge(steps=[{"target": 1, "draw": draw}])
+    follow(purchase(aino))
+    assert (StepAward.objects.get().entry_state, DrawEntry.objects.count()) == ("closed", 0)
