@@ -134,6 +134,8 @@ def with_related(rewards: QuerySet[Reward]) -> QuerySet[Reward]:
 
 def shown_to(member: Member, rewards: Sequence[Reward], *, at: dt.datetime) -> list[Shown]:
     """Each of the rewards as the member sees it at ``at``, hidden ones too, in the order given."""
+    if not rewards:
+        return []
     known = gather(member_ids=[member.pk], rewards=rewards, at=at)
     marked = set(Favourite.objects.filter(member=member).values_list("reward_id", flat=True))
     found = []
