@@ -41,7 +41,17 @@ from rewards.catalogue import admin as catalogue_admin
 from rewards.challenges import admin as challenges_admin
 from rewards.models import Account, Allocation, Lot, Transfer, Wallet
 from rewards.models.ledger import AccountKind
-from rewards.queries import REASONS, TierProgress, balance_of, change_of, reason_text, tier_progress
+from rewards.queries import (
+    REASONS,
+    WITH_REDEMPTION,
+    TierProgress,
+    balance_of,
+    change_of,
+    reason_text,
+    tier_progress,
+)
+from rewards.redemption import admin as redemption_admin
+from rewards.vouchers import admin as voucher_admin
 from rewards.wording import number
 
 __all__ = [
@@ -56,10 +66,12 @@ __all__ = [
     "admin_tiers",
     "catalogue_admin",
     "challenges_admin",
+    "redemption_admin",
+    "voucher_admin",
 ]
 
 Kind = Transfer.Kind
-_REASON = ("from_account", "to_account", "rule_revision__rule", "staff")
+_REASON = ("from_account", "to_account", "rule_revision__rule", "staff", "reverses", *WITH_REDEMPTION)
 
 
 class AllocationInline(TabularInline):
