@@ -37,8 +37,12 @@ GROUPS: list[tuple[Any, list[tuple[str, str, Any]]]] = [
         _("Catalogue"),
         [
             ("rewards.Reward", "featured_seasonal_and_gifts", None),
+            ("rewards.Redemption", "redeem", None),
             ("rewards.RewardCategory", "shelves", None),
             ("rewards.Aversion", "alt_route", None),
+            ("rewards.VoucherFamily", "confirmation_number", None),
+            ("rewards.Voucher", "qr_code_2", None),
+            ("rewards.VoucherBatch", "dynamic_feed", None),
         ],
     ),
     (
@@ -60,6 +64,7 @@ GROUPS: list[tuple[Any, list[tuple[str, str, Any]]]] = [
             ("members.Tier", "label", _("Names of the tiers")),
             ("rewards.ExpiryPolicy", "hourglass_bottom", None),
             ("rewards.RefundPolicy", "assignment_return", None),
+            ("rewards.RedemptionTerms", "shopping_cart_checkout", None),
             ("rewards.ExpiryNotice", "notifications", None),
             ("rewards.GiftTerms", "volunteer_activism", None),
             ("rewards.AdjustmentSettings", "supervisor_account", None),

@@ -28,6 +28,8 @@ from rewards.admin import (
 )
 from rewards.catalogue import admin as catalogue_admin
 from rewards.challenges import admin as challenges_admin
+from rewards.redemption import admin as redemption_admin
+from rewards.vouchers import admin as voucher_admin
 
 __all__ = [
     "activity_page",
@@ -44,6 +46,7 @@ __all__ = [
     "ledger",
     "member_page",
     "moving_in",
+    "redemption_admin",
     "refund_policy",
     "refunding",
     "refunds",
@@ -53,4 +56,5 @@ __all__ = [
     "tier_form",
     "tier_holds",
     "tier_terms",
+    "voucher_admin",
 ]
