@@ -1,4 +1,9 @@
-"""The floor of ``earn.py``: the same serializer, and the same rows by one hand-made statement. Nothing else."""
+"""The floor of ``earn.py``: the same serializer, and the same rows by one hand-made statement. Nothing else.
+
+The rows are those of a purchase that Kantis records: activity, lines, balance, transfer, lot, judgement, two events
+and the idempotency key's answer. What the floor does not do: look up the key and what it may do, count the rate, claim
+the idempotency key before the work, judge by rules, tiers and caps, lock the books, log and count the request.
+"""
 
 # ruff: noqa: E402  (Django is set up before its parts are imported)
 
@@ -53,6 +58,9 @@ WITH activity AS (
     INSERT INTO rewards_lot (transfer_id, member_id, account_id, points, remaining, earned_at, expires_at)
     SELECT transfer.id, member_id, account.id, %(points)s, %(points)s, %(occurred_at)s, %(at)s + interval '2 years'
     FROM transfer, account
+), judged AS (
+    INSERT INTO rewards_judgement (activity_id, tier_id, verdicts)
+    SELECT activity.id, %(tier)s, %(verdicts)s::jsonb FROM activity
 ), told AS (
     INSERT INTO loyalty_event (name, member_id, partner_id, facts, occurred_at)
     SELECT name, member_id, %(partner)s, %(facts)s, %(occurred_at)s
@@ -73,12 +81,13 @@ class Known:
 
     def load(self) -> None:
         from loyalty.models import Partner
-        from members.models import Product, SalesChannel, Store
+        from members.models import Product, SalesChannel, Store, Tier
         from rewards.models import Account, RuleRevision, Wallet
 
         self.wallet = Wallet.objects.get(is_default=True).pk
         self.issued = Account.objects.get(wallet_id=self.wallet, kind="issued").pk
         self.rule = RuleRevision.objects.get(rule__code="base").pk
+        self.tier = Tier.objects.get(code="bronze").pk
         self.stores = dict(Store.objects.values_list("code", "pk"))
         self.channels = dict(SalesChannel.objects.values_list("code", "pk"))
         for sku, product, category in Product.objects.values_list("sku", "pk", "category_id"):
@@ -106,11 +115,12 @@ class Floor(APIView):
             "id": str(new_public_id()),
             "external_id": data["external_id"],
             "points": {"available": points, "pending": 0},
-            "reasons": [{"rule": "base", "points": points, "text": "Peruspisteet"}],
+            "reasons": [{"rule": "base", "points": points, "pending": False, "text": "Peruspisteet"}],
             "balance": {"available": points, "pending": 0, "debt": 0},
             "tier": {"code": "bronze", "name": "Pronssi"},
         }
         facts = {"activity": body["id"], "kind": "purchase", "total": str(data["total"]), "points": points}
+        verdicts = [{"revision": known.rule, "wanted": points, "granted": points, "limit": None}]
         row = {
             "public_id": body["id"],
             "partner": known.partner,
@@ -131,6 +141,8 @@ class Floor(APIView):
             "wallet": known.wallet,
             "issued": known.issued,
             "rule": known.rule,
+            "tier": known.tier,
+            "verdicts": json.dumps(verdicts),
             "facts": json.dumps(facts),
             "key": request.headers["Idempotency-Key"],
             "body": json.dumps(body),

@@ -4,6 +4,7 @@
 """
 
 import datetime as dt
+import threading
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -82,6 +83,23 @@ def activity_exists(conflict: ActivityConflict) -> ActivityExists:
     return ActivityExists(errors=[FieldError("external_id", "taken", str(conflict))])
 
 
+class _Forms(threading.local):
+    """A thread's own form of an activity. To make one copies each of its fields, which costs as much as to use it."""
+
+    def __init__(self) -> None:
+        self.activity = NewActivitySerializer(context={})
+
+
+_forms = _Forms()
+
+
+def _form(at: dt.datetime) -> NewActivitySerializer:
+    """The form that judges by the time ``at``; for ``run_validation``, which keeps nothing of what it is given."""
+    form = _forms.activity
+    form.context["at"] = at
+    return form
+
+
 class ActivitiesView(SpeakingView):
     """Record one activity."""
 
@@ -105,9 +123,7 @@ class ActivitiesView(SpeakingView):
     @idempotent
     def post(self, request: Request) -> Response:
         partner, at = request.auth.partner, clock.now()
-        form = NewActivitySerializer(data=request.data, context={"at": at})
-        form.is_valid(raise_exception=True)
-        data = form.validated_data
+        data = _form(at).run_validation(request.data)
         try:
             member_id = find_member_id(data["member"], partner=partner)
             outcome = record_and_reward(new_activity(data, member_id=member_id, partner=partner), at=at)
@@ -209,7 +225,7 @@ def _validated(
     items: Sequence[Any], *, at: dt.datetime
 ) -> tuple[dict[int, Mapping[str, Any]], dict[int, dict[str, Any]]]:
     """The items in good form by their place, and the results of the others."""
-    form = NewActivitySerializer(context={"at": at})
+    form = _form(at)
     valid: dict[int, Mapping[str, Any]] = {}
     refused: dict[int, dict[str, Any]] = {}
     for place, item in enumerate(items):

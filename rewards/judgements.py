@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 
-from loyalty.prepared import run_prepared
+from loyalty.prepared import write_later
 from rewards.rules import Verdict
 
 _INSERT = """
@@ -14,14 +14,14 @@ FROM json_to_recordset(%s::json) AS judged(activity_id bigint, tier_id bigint, v
 
 
 def save(judged: Sequence[tuple[int, int, Sequence[Verdict]]]) -> None:
-    """Write the judgements of activities: (activity id, id of the tier held before, verdicts); one statement."""
+    """Write the judgements of activities: (activity id, id of the tier held before, verdicts)."""
     if not judged:
         return
     rows = [
         {"activity_id": activity_id, "tier_id": tier_id, "verdicts": [_kept(verdict) for verdict in verdicts]}
         for activity_id, tier_id, verdicts in judged
     ]
-    run_prepared(_INSERT, [json.dumps(rows)])
+    write_later(_INSERT, [json.dumps(rows)])
 
 
 def _kept(verdict: Verdict) -> dict[str, object]:

@@ -15,7 +15,7 @@ from decimal import Decimal
 from django.db import connection
 
 from loyalty.events import bus
-from loyalty.prepared import fetch_prepared
+from loyalty.prepared import array, fetch_prepared
 from members.activities import NewActivity
 from members.models import Member, TierChange
 from members.tiers import TierMove
@@ -176,7 +176,7 @@ def _read_points(
             (place, plain, member_id, span.since, span.until if plain else span.since)
             for span in (each.look.spans if plain else each.look.spans[:1])
         ]
-    columns = [list(column) for column in zip(*(row[2:] for row in rows), strict=True)]
+    columns = [array(column) for column in zip(*(row[2:] for row in rows), strict=True)]
     answers = fetch_prepared(_SUMS, [*columns, at])
     found: dict[int, Standing] = {}
     version = 0

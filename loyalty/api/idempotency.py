@@ -25,7 +25,7 @@ from rest_framework.response import Response
 from loyalty import clock
 from loyalty.api.models import IdempotencyKey
 from loyalty.api.problems import Conflict, FieldError, Problem
-from loyalty.prepared import fetch_prepared, run_prepared
+from loyalty.prepared import fetch_prepared, waiting_writes
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
@@ -126,7 +126,7 @@ def _claim_of(request: Request) -> _Claim:
 
 
 def _once(claim: _Claim, work: Callable[[], Response]) -> HttpResponse:
-    with transaction.atomic():
+    with transaction.atomic(), waiting_writes() as waiting:
         if (kept := _kept_answer(claim)) is not None:
             return kept
         answer = work()
@@ -134,7 +134,9 @@ def _once(claim: _Claim, work: Callable[[], Response]) -> HttpResponse:
             transaction.set_rollback(True)
             return answer
         body = _renderer.render(answer.data)
-        _keep(claim, answer.status_code, body)
+        row = [claim.partner_id, claim.key, claim.digest, answer.status_code, body.decode(), clock.now()]
+        if not waiting.finish(_KEEP, row):
+            raise _KeptByAnother
         return _http(answer.status_code, body, dict(answer.headers))
 
 
@@ -149,12 +151,6 @@ def _kept_answer(claim: _Claim) -> HttpResponse | None:
     if bytes(digest) != claim.digest:
         raise KeyReused
     return _http(status, body.encode(), {REPLAYED: "true"})
-
-
-def _keep(claim: _Claim, status: int, body: bytes) -> None:
-    row = [claim.partner_id, claim.key, claim.digest, status, body.decode(), clock.now()]
-    if not run_prepared(_KEEP, row):
-        raise _KeptByAnother
 
 
 def _http(status: int, body: bytes, headers: dict[str, str]) -> HttpResponse:

@@ -14,7 +14,7 @@ from django.db import connection, transaction
 
 from loyalty.events import waking
 from loyalty.events.models import Event
-from loyalty.prepared import run_prepared
+from loyalty.prepared import write_later
 
 Handler = Callable[[list[Event]], None]
 
@@ -81,7 +81,7 @@ def announce_many(announcements: Iterable[Announcement]) -> None:
     if not told:
         return
     if len(told) < COPY_FROM:
-        run_prepared(_INSERT, [_json([_row(each) for each in told])])
+        write_later(_INSERT, [_json([_row(each) for each in told])])
     else:
         _copy(told)
     transaction.on_commit(waking.wake, robust=True)

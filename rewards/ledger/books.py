@@ -12,7 +12,7 @@ from typing import Any
 from django.db import connection
 from django.utils.translation import gettext as _
 
-from loyalty.prepared import fetch_prepared
+from loyalty.prepared import array, fetch_prepared
 from rewards.models import Transfer
 from rewards.models.ledger import PROGRAMME_ACCOUNTS, AccountKind
 
@@ -206,11 +206,12 @@ ON CONFLICT (member_id, wallet_id, kind) DO NOTHING
 def lock(member_ids: Iterable[int], wallet_ids: Iterable[int]) -> Books:
     """Lock the members' accounts in these wallets, creating those that are missing. Call inside a transaction."""
     members, wallets = sorted(set(member_ids)), sorted(set(wallet_ids))
-    rows = fetch_prepared(_LOCK, [members, wallets])
+    asked = [array(members), array(wallets)]
+    rows = fetch_prepared(_LOCK, asked)
     if len(rows) < 3 * len(members) * len(wallets):
         with connection.cursor() as cursor:
             cursor.execute(_CREATE_ACCOUNTS, [members, wallets, [AVAILABLE, PENDING, DEBT]])
-        rows = fetch_prepared(_LOCK, [members, wallets])
+        rows = fetch_prepared(_LOCK, asked)
     return Books(
         accounts={(member_id, wallet_id, kind): id_ for id_, member_id, wallet_id, kind, _balance in rows},
         balances={id_: balance for id_, _member_id, _wallet_id, _kind, balance in rows},
