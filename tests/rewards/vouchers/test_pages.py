@@ -46,7 +46,7 @@ def test_a_member_shows_the_code_in_four_ways(page: Client, aino: Member) -> Non
     code = queries.shown_code(given)
     text = page.get(reverse("my-voucher", args=[given.public_id])).content.decode()
     assert f'data-copy="{code}"' in text
-    assert re.search(rf'id="voucher-code-{given.pk}"[^>]*>{code}<', text)
+    assert re.search(rf'id="voucher-code-{given.public_id}"[^>]*>{code}<', text)
     assert text.count("<svg role=") >= 1
     assert 'class="barcode"' in text
     assert "Good until" in text
