@@ -27,7 +27,7 @@ from members.admin import member_link
 from members.admin_scoped import MemberScopedAdmin
 from members.models import Member
 from members.search import search
-from rewards.admin_terms import TermsAdmin
+from rewards.admin.terms import TermsAdmin
 from rewards.catalogue.listing import catalogue
 from rewards.models import Redemption, RedemptionStep, RedemptionTerms
 from rewards.redemption import ending, placing, queries
