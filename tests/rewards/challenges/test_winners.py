@@ -14,13 +14,12 @@ from loyalty.runs import record
 from members.models import Member
 from rewards.challenges import counting, progress
 from rewards.models import Challenge, ChallengeCount, ChallengeRound, StepAward
-from rewards.purchases_file import COLUMNS
-from rewards.purchases_import import PurchasesImport
+from rewards.purchases.importing import PurchasesImport
+from rewards.purchases.values import COLUMNS
 from tests.factories.challenges import challenge
+from tests.real_quarter import record_quarter
 
 pytestmark = pytest.mark.django_db
-
-LARGE_FILE = Path(__file__).resolve().parents[4] / "shared" / "data" / "complete_journey_2017q1.csv.gz"
 
 WINNERS = """
 SELECT a.member_id
@@ -134,11 +133,7 @@ def test_a_count_goes_on_where_one_died(tmp_path: Path, monkeypatch: pytest.Monk
 
 @pytest.mark.slow
 def test_a_quarter_of_real_purchases_has_the_winners_of_the_query(tmp_path: Path) -> None:
-    if not LARGE_FILE.exists():
-        pytest.skip(f"{LARGE_FILE.name} is not beside the project (../shared/data)")
-    take_in(LARGE_FILE, tmp_path / "rejected.csv")
-    with connection.cursor() as cursor:  # what autovacuum does for committed rows
-        cursor.execute("ANALYZE")
+    record_quarter(tmp_path)
     year = 2017
     made = march(year)
     began = time.monotonic()
