@@ -28,6 +28,7 @@ TABLES = (
     "rewards_transfer",
     "rewards_lot",
     "rewards_allocation",
+    "rewards_judgement",
     "loyalty_event",
 )
 
@@ -120,7 +121,7 @@ def insert() -> float:
 
     began = time.perf_counter()
     with transaction.atomic():
-        run_sql(*(f"INSERT INTO {table} SELECT * FROM copy_{table} ORDER BY id" for table in TABLES))
+        run_sql(*(f"INSERT INTO {table} SELECT * FROM copy_{table} ORDER BY 1" for table in TABLES))
     return time.perf_counter() - began
 
 

@@ -4,6 +4,7 @@
 has seen committed: a till's usual purchase needs no query here.
 """
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -50,11 +51,13 @@ class Dimension:
 
     def _fetch(self, keys: list[Key]) -> dict[Key, int]:
         columns = ", ".join(self.columns)
+        typed = ", ".join(f"{name} {cast}" for name, cast in zip(self.columns, self.casts, strict=True))
+        wanted = json.dumps([dict(zip(self.columns, key, strict=True)) for key in keys])
         with connection.cursor() as cursor:
             cursor.execute(
                 f"SELECT {columns}, id FROM {self.table} "  # noqa: S608
-                f"JOIN unnest({self._arrays}) wanted({columns}) USING ({columns})",
-                list(map(list, zip(*keys, strict=True))),
+                f"JOIN json_to_recordset(%s::json) AS wanted({typed}) USING ({columns})",
+                [wanted],
             )
             return {tuple(row[:-1]): row[-1] for row in cursor.fetchall()}
 

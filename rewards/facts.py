@@ -9,11 +9,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import connection
-
 from loyalty import clock
+from loyalty.prepared import array, fetch_prepared
 from members.activities import NewActivity
-from members.models import Member, Store
 from rewards.terms import Terms
 
 _MEMBER = ("birth_date", "language", "joined_at", "acquisition_channel", "time_zone")
@@ -92,8 +90,12 @@ def _birthday(born: dt.date, year: int) -> dt.date:
         return dt.date(year, 2, 28)
 
 
+_MEMBERS_SQL = f"SELECT id, {', '.join(_MEMBER)} FROM members_member WHERE id = ANY(%s::bigint[])"  # noqa: S608
+
+
 def _members(ids: set[int]) -> dict[int, dict[str, Any]]:
-    return {row["pk"]: row for row in Member.objects.filter(pk__in=ids).values("pk", *_MEMBER)}
+    rows = fetch_prepared(_MEMBERS_SQL, [array(ids)])
+    return {id_: dict(zip(_MEMBER, values, strict=True)) for id_, *values in rows}
 
 
 _HISTORY_SQL = """
@@ -107,22 +109,22 @@ GROUP BY asked.position ORDER BY asked.position
 
 def _history(asked: Sequence[Asked]) -> list[tuple[int, dt.datetime | None]]:
     """Which purchase of its member each one is, and when the one before was; by what was recorded before it."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _HISTORY_SQL,
-            [
-                [each.activity.member_id for each in asked],
-                [each.activity.occurred_at for each in asked],
-                [each.id for each in asked],
-            ],
-        )
-        return [(count + 1, last_at) for _position, count, last_at in cursor.fetchall()]
+    rows = fetch_prepared(
+        _HISTORY_SQL,
+        [
+            array(each.activity.member_id for each in asked),
+            array(each.activity.occurred_at for each in asked),
+            array(each.id for each in asked),
+        ],
+    )
+    return [(count + 1, last_at) for _position, count, last_at in rows]
+
+
+_ZONES_SQL = """
+SELECT partner_id, code, time_zone FROM members_store WHERE code = ANY(%s::text[]) AND NOT (time_zone = '')
+"""
 
 
 def _store_zones(asked: Sequence[Asked]) -> dict[tuple[int, str], str]:
-    codes = {each.activity.store for each in asked if each.activity.store}
-    rows = Store.objects.filter(code__in=codes).exclude(time_zone="")
-    return {
-        (partner_id, code): zone
-        for partner_id, code, zone in rows.values_list("partner_id", "code", "time_zone")
-    }
+    codes = sorted({each.activity.store for each in asked if each.activity.store})
+    return {(partner_id, code): zone for partner_id, code, zone in fetch_prepared(_ZONES_SQL, [codes])}

@@ -50,6 +50,8 @@ def plain(name: str, value: str) -> str:
     value = value.strip(" ")
     if len(value) > TEXT_LIMITS.get(name, TEXT_LIMIT):
         raise BadValue(f"{name} is longer than {TEXT_LIMITS.get(name, TEXT_LIMIT)} characters.")
+    if value.isprintable():  # as nearly every text is; what the two patterns look for never is
+        return value
     if _NOT_UTF8.search(value):
         raise BadValue(f"{name} is not UTF-8: save the file as UTF-8.")
     if _CONTROL.search(value):
