@@ -22,7 +22,8 @@ _LOOK = {
                 "reward", "rewardcategory", "rewardstock", "aversion",
                 "redemption", "redemptionstep", "redemptionterms",
                 "voucherfamily", "voucherbatch", "voucher", "voucheruse", "voucherstep",
-                "challenge", "challengestep", "challengeround", "stepaward", "badge"),
+                "challenge", "challengestep", "challengeround", "stepaward", "badge",
+                "cause", "donation", "payout", "draw", "drawprize", "drawentry", "drawwinner"),
     "referrals": ("referral", "referralcode"),
     "campaigns": ("campaign", "message"),
     "analytics": ("dailyfigures",),
@@ -43,6 +44,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "rewards.view_adjustmentrequest",
         "rewards.fulfil_redemption",
         "rewards.cancel_redemption",
+        "rewards.hand_over_prize",
         "rewards.redeem_for_member",
         "rewards.change_voucher",
         "members.set_tier",
@@ -64,6 +66,9 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "rewards.change_draft",
         "rewards.publish_draft",
         "rewards.add_backtest",
+        *(f"rewards.{may}_{model}" for model in ("cause", "draw") for may in ("add", "change")),
+        "rewards.hold_draw",
+        "rewards.hand_over_prize",
         *(
             f"rewards.{may}_{model}"
             for model in ("challenge", "challengestep")
@@ -93,6 +98,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
     "Finance": (
         *_EVERYBODY,
+        "rewards.add_payout",
+        "rewards.change_payout",
         "rewards.adjust_points",
         "rewards.decide_adjustments",
         "rewards.view_adjustmentrequest",
