@@ -58,6 +58,9 @@ GROUPS: list[tuple[Any, list[tuple[str, str, Any]]]] = [
             ("rewards.Badge", "workspace_premium", None),
             ("rewards.ChallengeRound", "directions_run", _("Who is where")),
             ("rewards.StepAward", "emoji_events", None),
+            ("rewards.Leaderboard", "leaderboard", None),
+            ("rewards.LeaderboardProfile", "face", None),
+            ("rewards.ForbiddenWord", "block", None),
         ],
     ),
     (

@@ -30,6 +30,7 @@ from rewards.catalogue import admin as catalogue_admin
 from rewards.causes import admin as causes_admin
 from rewards.challenges import admin as challenges_admin
 from rewards.draws import admin as draws_admin
+from rewards.leaderboards import admin as leaderboards_admin
 from rewards.redemption import admin as redemption_admin
 from rewards.vouchers import admin as voucher_admin
 
@@ -47,6 +48,7 @@ __all__ = [
     "draft_forms",
     "drafts",
     "gifts",
+    "leaderboards_admin",
     "ledger",
     "member_page",
     "moving_in",
