@@ -10,6 +10,7 @@ from unfold.widgets import (
     UnfoldAdminDecimalFieldWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
+    UnfoldAdminURLInputWidget,
     UnfoldBooleanSwitchWidget,
 )
 
@@ -26,6 +27,14 @@ SECTIONS: tuple[tuple[Any, dict[str, Any]], ...] = (
 
 class CauseForm(PictureForm):
     """A cause with its picture."""
+
+    website = forms.URLField(
+        label=gettext_lazy("Website"),
+        required=False,
+        max_length=200,
+        assume_scheme="https",
+        widget=UnfoldAdminURLInputWidget(),
+    )
 
     class Meta:
         model = Cause
