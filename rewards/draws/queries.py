@@ -81,18 +81,18 @@ def past() -> QuerySet[Draw]:
 def odds_of(draws: Iterable[Draw], member_id: int | None = None) -> dict[int, Odds]:
     """The odds in each draw by its id; one statement."""
     mine = Q(member=member_id) if member_id is not None else Q(pk=None)
-    rows = (
-        DrawEntry.objects.filter(draw__in=[draw.pk for draw in draws], cancelled_at=None)
-        .order_by()
-        .values_list("draw")
+    rows = DrawEntry.objects.filter(draw__in=[draw.pk for draw in draws], cancelled_at=None)
+    sums = (
+        rows.order_by()
+        .values("draw")
         .annotate(
-            Sum("weight", filter=mine, default=0),
-            Sum("weight"),
-            Count("pk", filter=mine),
-            Count("pk"),
+            mine=Sum("weight", filter=mine, default=0),
+            chances=Sum("weight"),
+            my_entries=Count("pk", filter=mine),
+            entries=Count("pk"),
         )
     )
-    found = {draw_id: Odds(*sums) for draw_id, *sums in rows}
+    found = {row.pop("draw"): Odds(**row) for row in sums}
     return {draw.pk: found.get(draw.pk, Odds()) for draw in draws}
 
 
