@@ -43,6 +43,12 @@ GROUPS: list[tuple[Any, list[tuple[str, str, Any]]]] = [
             ("rewards.VoucherFamily", "confirmation_number", None),
             ("rewards.Voucher", "qr_code_2", None),
             ("rewards.VoucherBatch", "dynamic_feed", None),
+            ("rewards.Cause", "volunteer_activism", None),
+            ("rewards.Donation", "favorite", None),
+            ("rewards.Payout", "payments", None),
+            ("rewards.Draw", "casino", None),
+            ("rewards.DrawWinner", "trophy", None),
+            ("rewards.DrawEntry", "local_activity", None),
         ],
     ),
     (
@@ -52,6 +58,9 @@ GROUPS: list[tuple[Any, list[tuple[str, str, Any]]]] = [
             ("rewards.Badge", "workspace_premium", None),
             ("rewards.ChallengeRound", "directions_run", _("Who is where")),
             ("rewards.StepAward", "emoji_events", None),
+            ("rewards.Leaderboard", "leaderboard", None),
+            ("rewards.LeaderboardProfile", "face", None),
+            ("rewards.ForbiddenWord", "block", None),
         ],
     ),
     (

@@ -103,6 +103,14 @@ SCHEDULE = (
     Entry(
         "rewards.keep_challenges", Every(300), "Begins rounds of challenges; gives vouchers that were owed."
     ),
+    Entry(
+        "rewards.keep_leaderboards", Every(15), "Builds again what Redis lost of ranks; counts new tables."
+    ),
+    Entry(
+        "rewards.reconcile_leaderboards",
+        Every(900),
+        "Counts every open leaderboard from the ledger and closes what is settled, once after each midnight.",
+    ),
     Entry("campaigns.greet_birthdays", Every(900), "Prepares birthday greetings, on each member's own day."),
     Entry("campaigns.dispatch_messages", Every(30), "Sends the messages that are due."),
     Entry("analytics.nightly", Every(900), "Computes the nightly metrics, once after each midnight."),

@@ -319,6 +319,7 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "ENUM_NAME_OVERRIDES": {
+        "DrawStateEnum": "rewards.draws.serializers.PUBLIC_STATES",
         "RefundStatusEnum": "rewards.models.refund.Refund.Status",
         "RewardKindEnum": "rewards.models.reward.Reward.Kind",
         "VoucherKindEnum": "rewards.models.voucher.VoucherFamily.Kind",

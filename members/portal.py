@@ -45,3 +45,20 @@ def member_page(
             return view(request, member, *args, **kwargs)
 
     return page  # type: ignore[return-value]
+
+
+def open_page(
+    view: Callable[Concatenate[HttpRequest, Member | None, P], HttpResponseBase],
+) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:
+    """A page for everybody. The view is handed the member who is logged in, or None; their time zone is used."""
+
+    @never_cache
+    @functools.wraps(view)
+    def page(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+        member = member_of(request.user) if request.user.is_authenticated else None
+        if member is None or member.status != Member.Status.ACTIVE:
+            return view(request, None, *args, **kwargs)
+        with timezone.override(zone_of(member)):
+            return view(request, member, *args, **kwargs)
+
+    return page  # type: ignore[return-value]

@@ -22,7 +22,9 @@ _LOOK = {
                 "reward", "rewardcategory", "rewardstock", "aversion",
                 "redemption", "redemptionstep", "redemptionterms",
                 "voucherfamily", "voucherbatch", "voucher", "voucheruse", "voucherstep",
-                "challenge", "challengestep", "challengeround", "stepaward", "badge"),
+                "challenge", "challengestep", "challengeround", "stepaward", "badge",
+                "leaderboard", "leaderboardprofile", "forbiddenword",
+                "cause", "donation", "payout", "draw", "drawprize", "drawentry", "drawwinner"),
     "referrals": ("referral", "referralcode"),
     "campaigns": ("campaign", "message"),
     "analytics": ("dailyfigures",),
@@ -43,7 +45,11 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "rewards.view_adjustmentrequest",
         "rewards.fulfil_redemption",
         "rewards.cancel_redemption",
+        "rewards.hand_over_prize",
         "rewards.redeem_for_member",
+        "rewards.change_leaderboardprofile",
+        "rewards.delete_leaderboardprofile",
+        "rewards.add_forbiddenword",
         "rewards.change_voucher",
         "members.set_tier",
     ),
@@ -64,6 +70,9 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "rewards.change_draft",
         "rewards.publish_draft",
         "rewards.add_backtest",
+        *(f"rewards.{may}_{model}" for model in ("cause", "draw") for may in ("add", "change")),
+        "rewards.hold_draw",
+        "rewards.hand_over_prize",
         *(
             f"rewards.{may}_{model}"
             for model in ("challenge", "challengestep")
@@ -71,6 +80,11 @@ GROUPS: dict[str, tuple[str, ...]] = {
         ),
         "rewards.add_badge",
         "rewards.change_badge",
+        "rewards.add_leaderboard",
+        "rewards.change_leaderboard",
+        "rewards.change_leaderboardprofile",
+        "rewards.delete_leaderboardprofile",
+        *(f"rewards.{may}_forbiddenword" for may in ("add", "change", "delete")),
         "rewards.change_wallet",
         *(
             f"rewards.{act}_{model}"
@@ -93,6 +107,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
     "Finance": (
         *_EVERYBODY,
+        "rewards.add_payout",
+        "rewards.change_payout",
         "rewards.adjust_points",
         "rewards.decide_adjustments",
         "rewards.view_adjustmentrequest",

@@ -31,4 +31,7 @@ urlpatterns = [
     path("", include("rewards.challenges.api_urls")),
     path("", include("rewards.redemption.api_urls")),
     path("", include("rewards.vouchers.api_urls")),
+    path("", include("rewards.leaderboards.api_urls")),
+    path("", include("rewards.causes.api_urls")),
+    path("", include("rewards.draws.api_urls")),
 ]

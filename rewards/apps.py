@@ -11,10 +11,16 @@ class RewardsConfig(AppConfig):
         from members.portal_parts import Place, add_place
         from rewards import leaving
         from rewards.catalogue import handlers  # noqa: F401 - subscribes
+        from rewards.causes.personal import HOLDER as GIFTS_TO_CAUSES
+        from rewards.draws.personal import HOLDER as DRAWS
+        from rewards.leaderboards.membership import HOLDER as NICKNAMES
         from rewards.redemption import handlers as redemption_handlers  # noqa: F401 - subscribes
 
         add_holder(leaving.POINTS)
         add_holder(leaving.GIFTS)
+        add_holder(NICKNAMES)
+        add_holder(GIFTS_TO_CAUSES)
+        add_holder(DRAWS)
         add_place(
             Place(
                 key="rewards.challenges",
@@ -22,6 +28,36 @@ class RewardsConfig(AppConfig):
                 note=_("Small goals with a prize, and your badges"),
                 icon="star",
                 url_name="challenges",
+                on_home=True,
+            )
+        )
+        add_place(
+            Place(
+                key="rewards.leaderboards",
+                name=_("Leaderboards"),
+                note=_("How you do beside others, under a nickname"),
+                icon="tier",
+                url_name="leaderboards",
+                on_home=True,
+            )
+        )
+        add_place(
+            Place(
+                key="rewards.draws",
+                name=_("Draws"),
+                note=_("What there is to win, and your chances"),
+                icon="star",
+                url_name="draws",
+                on_home=True,
+            )
+        )
+        add_place(
+            Place(
+                key="rewards.causes",
+                name=_("Causes"),
+                note=_("Give points to something good"),
+                icon="heart",
+                url_name="causes",
                 on_home=True,
             )
         )

@@ -14,6 +14,7 @@ from rewards import backtest, bulk_adjustments, expiry_notices, tier_drafts, upk
 from rewards.catalogue import tasks as catalogue_tasks  # noqa: F401 - registers its ticks
 from rewards.challenges import tasks as challenge_tasks  # noqa: F401 - declares its own
 from rewards.draws import tasks as draw_tasks  # noqa: F401 - declares its own
+from rewards.leaderboards import tasks as leaderboard_tasks  # noqa: F401 - declares its own
 from rewards.moving_in import requests as moves
 from rewards.redemption import tasks as redemption_tasks  # noqa: F401 - declares its own
 from rewards.vouchers import tasks as voucher_tasks  # noqa: F401 - declares its own

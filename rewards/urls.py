@@ -19,4 +19,7 @@ urlpatterns = [
     path("", include("rewards.redemption.urls")),
     path("", include("rewards.challenges.urls")),
     path("", include("rewards.vouchers.urls")),
+    path("", include("rewards.leaderboards.urls")),
+    path("", include("rewards.causes.urls")),
+    path("", include("rewards.draws.urls")),
 ]

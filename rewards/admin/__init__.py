@@ -27,7 +27,10 @@ from rewards.admin import (
     tier_terms,
 )
 from rewards.catalogue import admin as catalogue_admin
+from rewards.causes import admin as causes_admin
 from rewards.challenges import admin as challenges_admin
+from rewards.draws import admin as draws_admin
+from rewards.leaderboards import admin as leaderboards_admin
 from rewards.redemption import admin as redemption_admin
 from rewards.vouchers import admin as voucher_admin
 
@@ -38,11 +41,14 @@ __all__ = [
     "backtests",
     "bulk",
     "catalogue_admin",
+    "causes_admin",
     "challenges_admin",
+    "draws_admin",
     "draft_changes",
     "draft_forms",
     "drafts",
     "gifts",
+    "leaderboards_admin",
     "ledger",
     "member_page",
     "moving_in",

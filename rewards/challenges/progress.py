@@ -14,6 +14,7 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 
 from loyalty import programme
+from loyalty.events import bus
 from members.models import Activity
 from rewards.challenges import goals, pieces, prizes, terms
 from rewards.challenges.goals import Lap, Piece, TakingPart
@@ -134,6 +135,7 @@ def _settle(
     for standing in standings.values():
         changes.note(standing, standing.laps(afresh=afresh))
     changes.write()
+    changes.announce()
     return len(standings)
 
 
@@ -253,6 +255,12 @@ class _Changes:
         self._write_contributions()
         self._write_awards()
         self._drop()
+
+    def announce(self) -> None:
+        """Tell once of all whose progress moved."""
+        moved = sorted({row.member_id for row in (*self.new, *self.changed)})
+        if moved:
+            bus.announce("challenge.progressed", at=self.at, members=moved)
 
     def _write_contributions(self) -> None:
         fresh, stale = list[Contribution](), list[int]()

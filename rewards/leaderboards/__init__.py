@@ -1,1 +1,1 @@
-"""Who is ahead, among those who want to be seen: scores in PostgreSQL, ranks from Redis."""
+"""Who is ahead: tables of a period or a challenge, under nicknames, among those who want to be seen."""

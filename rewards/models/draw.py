@@ -13,7 +13,7 @@ from members.models import Member
 
 
 class Draw(models.Model):
-    """A draw. Its seed's digest is published when it opens, its list of entries when it closes, the seed when it is held.
+    """A draw. Its seed's digest is published when it opens, the list of entries when it closes, the seed when held.
 
     ``sealed`` is what the seed is made from together with the server's secret key (``rewards.draws.sealing``); the seed
     itself is nowhere until the draw is held. Neither is ever copied to the history of what staff edit.

@@ -69,12 +69,12 @@ def place(
     """Redeem a reward for a member, once per partner (without one: per member) and ``external_id``.
 
     The reward is named by its id, or given as the caller has just read it.
+
     Raises Unavailable with all that is in the way, PriceChanged when it costs other than ``expected_points``, Refused
     for what only showed when it was given out, RedemptionConflict for other content under a known external id.
     """
-    reward = reward or Reward.objects.get(
-        pk=reward_id
-    )  # what it points at is read where it points at something
+    if reward is None:
+        reward = Reward.objects.get(pk=reward_id or 0)
     actor = Actor(via=via, partner_id=partner_id, staff_id=staff_id)
     order = _Order(member_id, reward, reward.points, actor, external_id)
 
@@ -182,7 +182,7 @@ class _Order:
         asked = Asked(self.member_id, self.reward, self.actor.partner_id, self.external_id)
         standing = standing_of(asked, at=at, time_zone=zone)
         if standing.earlier_id is not None:
-            return self._replayed(standing, books.balance(self.member_id, wallet_id))
+            return self._replayed(standing.earlier_id, standing, books.balance(self.member_id, wallet_id))
         if not standing.is_active:
             raise Refused("unknown-member", _("This member is not active."))
         if decide is not None:
@@ -238,9 +238,9 @@ class _Order:
             ended_at=at if state == State.FULFILLED else None,
         )
 
-    def _replayed(self, standing: Standing, balance: Balance) -> Placed:
+    def _replayed(self, earlier_id: int, standing: Standing, balance: Balance) -> Placed:
         found = Redemption.objects.select_related("reward", "voucher__family", "donation")
-        earlier = found.get(pk=standing.earlier_id)
+        earlier = found.get(pk=earlier_id)
         if earlier.content_digest is None or bytes(earlier.content_digest) != self.digest:
             raise RedemptionConflict(self.external_id or "")
         return Placed(earlier, standing.member, balance, replayed=True)

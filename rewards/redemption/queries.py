@@ -46,6 +46,11 @@ class Mine:
     until: dt.datetime | None
     may_cancel: bool
 
+    @property
+    def last_moment(self) -> dt.datetime | None:
+        """The last moment at which it is good; its date is the “until” that people read."""
+        return self.until - dt.timedelta(microseconds=1) if self.until else None
+
 
 def full(rows: QuerySet[Redemption]) -> QuerySet[Redemption]:
     """With all that their pages and answers show."""

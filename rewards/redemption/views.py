@@ -1,5 +1,6 @@
 """The portal's pages about redeeming: the look before points go, the code to show, what was redeemed, cancelling."""
 
+import datetime as dt
 import uuid
 from typing import Any
 
@@ -137,11 +138,16 @@ def cancel_redemption(request: HttpRequest, member: Member, public_id: uuid.UUID
         return redirect("redemption", row.public_id)
     past = _expired_since(row, at=at)
     until = grace_until(terms_at(at), at=at, time_zone=programme.current().time_zone) if past else None
-    context = {"member": member, "mine": mine, "expired": past, "grace_until": until}
+    context = {
+        "member": member,
+        "mine": mine,
+        "expired": past,
+        "grace_until": until and until - dt.timedelta(microseconds=1),
+    }
     return render(request, "rewards/redemption/cancel.html", context)
 
 
-def _expired_since(row: Redemption, *, at: Any) -> int:
+def _expired_since(row: Redemption, *, at: dt.datetime) -> int:
     """Points of the redemption whose lots have expired meanwhile."""
     taken = row.transfer.allocations.filter(lot__expires_at__lte=at).values_list("points", flat=True)
     return sum(taken)
