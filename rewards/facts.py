@@ -14,6 +14,7 @@ from django.db import connection
 from loyalty import clock
 from members.activities import NewActivity
 from members.models import Member, Store
+from members.segments import membership
 from rewards.terms import Terms
 
 _MEMBER = ("birth_date", "language", "joined_at", "acquisition_channel", "time_zone")
@@ -30,13 +31,20 @@ class Asked:
 
 
 def gather(asked: Sequence[Asked], *, terms: Terms) -> list[Mapping[str, Any]]:
-    """The further facts of each activity, in order. At most one statement for each kind of fact asked for."""
+    """The further facts of each activity, in order. At most one statement for each kind of fact asked for.
+
+    Segments are those that the member was in at the time of the activity, so that judging it again finds the same.
+    """
     names = terms.fact_names(each.activity.occurred_at for each in asked)
     found: list[dict[str, Any]] = [{} for _each in asked]
     if any(name.startswith("member.") for name in names):
         members = _members({each.activity.member_id for each in asked})
         for each, facts in zip(asked, found, strict=True):
             facts["member"] = member_facts(members.get(each.activity.member_id), each.activity.occurred_at)
+    if "member.segments" in names:
+        moments = [(each.activity.member_id, each.activity.occurred_at) for each in asked]
+        for facts, codes in zip(found, membership.codes_at(moments), strict=True):
+            facts["member"]["segments"] = codes
     if "tier_reached" in names:
         for each, facts in zip(asked, found, strict=True):
             levels = terms.tiers_at(each.activity.occurred_at).levels
@@ -54,7 +62,7 @@ def gather(asked: Sequence[Asked], *, terms: Terms) -> list[Mapping[str, Any]]:
     return list(found)
 
 
-def member_facts(member: Mapping[str, Any] | None, at: dt.datetime) -> Mapping[str, Any]:
+def member_facts(member: Mapping[str, Any] | None, at: dt.datetime) -> dict[str, Any]:
     """A member as the conditions see them at a moment, by their own calendar."""
     if member is None:
         return {}

@@ -40,6 +40,8 @@ class Scope(models.TextChoices):
     ACTIVITIES_WRITE = "activities:write", _("record activities")
     POINTS_READ = "points:read", _("read balances and statements")
     OFFERS_WRITE = "offers:write", _("activate personal offers")
+    SEGMENTS_READ = "segments:read", _("read segments and who is in them")
+    SEGMENTS_WRITE = "segments:write", _("put members on lists")
 
 
 class ApiKey(models.Model):
