@@ -111,6 +111,8 @@ SCHEDULE = (
         Every(900),
         "Counts every open leaderboard from the ledger and closes what is settled, once after each midnight.",
     ),
+    Entry("members.refresh_segments", Every(900), "Refreshes every segment, once after each midnight."),
+    Entry("members.fill_segments", Every(60), "Finds the members of segments that are new or were changed."),
     Entry("campaigns.greet_birthdays", Every(900), "Prepares birthday greetings, on each member's own day."),
     Entry("campaigns.dispatch_messages", Every(30), "Sends the messages that are due."),
     Entry("analytics.nightly", Every(900), "Computes the nightly metrics, once after each midnight."),

@@ -8,5 +8,6 @@ class MembersConfig(AppConfig):
 
     def ready(self) -> None:
         from members import condition_fields
+        from members import handlers as _handlers  # noqa: F401  (subscribes)
 
         condition_fields.register()

@@ -1,16 +1,12 @@
 """What conditions may ask about an activity and a member. Registered at start-up by ``MembersConfig.ready``."""
 
-import datetime as dt
-
-from django.conf import settings
-from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import OuterRef, TextField
-from django.db.models.functions import Cast
 from django.utils.dates import WEEKDAYS as WEEKDAY_NAMES
 from django.utils.translation import gettext_lazy as _
 
 from loyalty.conditions import Field, FieldType, Measure, Op, Relation, subject
-from members.models import ActivityKind, Member, Tier
+from members.models import ActivityKind
+from members.segments import fields
+from members.segments.fields import tiers
 
 WEEKDAYS = [(str(number + 1), name) for number, name in WEEKDAY_NAMES.items()]
 """ISO weekdays as text: "1" is Monday, "7" Sunday."""
@@ -20,24 +16,13 @@ def kinds() -> list[tuple[str, str]]:
     return [(kind.code, str(kind)) for kind in ActivityKind.objects.all()]
 
 
-def tiers() -> list[tuple[str, str]]:
-    return [(tier.code, str(tier)) for tier in Tier.objects.all()]
-
-
-def _tiers_reached(prefix: str, at: dt.datetime) -> ArraySubquery:
-    """The codes of a member's tier and those below it."""
-    del at
-    reached = Tier.objects.filter(rank__lte=OuterRef(f"{prefix}tier__rank")).order_by("rank")
-    return ArraySubquery(reached.values(text=Cast("code", TextField())))
-
-
 LINE_FIELDS = (
-    Field("sku", FieldType.TEXT, _("SKU")),
-    Field("category", FieldType.TEXT, _("category")),
-    Field("department", FieldType.TEXT, _("department")),
-    Field("brand", FieldType.TEXT, _("brand")),
-    Field("quantity", FieldType.DECIMAL, _("quantity")),
-    Field("total", FieldType.DECIMAL, _("total of the line")),
+    Field("sku", FieldType.TEXT, _("SKU"), orm="product__sku"),
+    Field("category", FieldType.TEXT, _("category"), orm="category__name"),
+    Field("department", FieldType.TEXT, _("department"), orm="category__department"),
+    Field("brand", FieldType.TEXT, _("brand"), orm="product__brand"),
+    Field("quantity", FieldType.DECIMAL, _("quantity"), orm="quantity"),
+    Field("total", FieldType.DECIMAL, _("total of the line"), orm="total"),
 )
 ACTIVITY_FIELDS = (
     Field("kind", FieldType.CHOICE, _("kind of activity"), choices=kinds, orm="kind"),
@@ -62,32 +47,6 @@ ACTIVITY_FIELDS = (
     Field("purchase_number", FieldType.INTEGER, _("number of the purchase (1 for the first)")),
     Field("days_since_last", FieldType.INTEGER, _("days since the purchase before")),
 )
-MEMBER_FIELDS = (
-    Field("language", FieldType.CHOICE, _("language"), choices=settings.LANGUAGES, orm="language"),
-    Field("age", FieldType.INTEGER, _("age in years")),
-    Field("birthday_distance", FieldType.INTEGER, _("days from the birthday, before or after")),
-    Field("joined_at", FieldType.DATETIME, _("time of joining"), orm="joined_at"),
-    Field(
-        "acquisition_channel",
-        FieldType.CHOICE,
-        _("acquisition channel"),
-        choices=Member.AcquisitionChannel.choices,
-        orm="acquisition_channel",
-    ),
-    Field("tier", FieldType.CHOICE, _("tier"), choices=tiers, orm="tier__code"),
-    Field(
-        "tier_reached",
-        FieldType.TEXT_LIST,
-        _("tier (or higher)"),
-        choices=tiers,
-        orm=_tiers_reached,
-        op_labels={Op.CONTAINS: _("is at least")},
-        phrases={
-            "contains": _("tier is %(value)s or higher"),
-            "not contains": _("tier is below %(value)s"),
-        },
-    ),
-)
 
 
 def register() -> None:
@@ -95,9 +54,11 @@ def register() -> None:
     line, activity, member = subject("line"), subject("activity"), subject("member")
     line.register(*LINE_FIELDS)
     activity.register(*ACTIVITY_FIELDS)
-    member.register(*MEMBER_FIELDS)
-    # An activity is judged by the tier held when it happened, which it has as a field of its own.
-    activity.include("member", member, label=_("member"), without=("tier", "tier_reached"))
+    fields.register(member)
+    activity.include("member", member, label=_("member"), only=fields.KNOWN_TO_RULES)
+    subject("audience").register(
+        *(each for each in member.fields() if each.name in fields.KNOWN_TO_AUDIENCES)
+    )
     activity.relate(
         Relation(
             "lines",

@@ -24,6 +24,7 @@ from members.cards import new_card_number
 from members.consents import set_consent
 from members.models import Consent, Member, User
 from members.models.signup import SignUp
+from members.segments import membership
 
 
 def erase(
@@ -52,6 +53,7 @@ def erase(
                 staff_id=staff_id,
             )
         personal_data.erase_everywhere(member_id)
+        membership.forget(member_id, at=at)
         _forget_answers(member)
         _forget_names(member)
         _forget_log(member, user)

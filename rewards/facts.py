@@ -12,6 +12,7 @@ from typing import Any
 from loyalty import clock
 from loyalty.prepared import array, fetch_prepared
 from members.activities import NewActivity
+from members.segments import membership
 from rewards.terms import Terms
 
 _MEMBER = ("birth_date", "language", "joined_at", "acquisition_channel", "time_zone")
@@ -33,6 +34,7 @@ def gather(
     """The further facts of each activity, in order. At most one statement for each kind of fact asked for.
 
     ``names`` are the facts wanted (of a challenge's conditions, say); without them those that the rules look at.
+    Segments are those that the member was in at the time of the activity, so that judging it again finds the same.
     """
     names = frozenset(
         terms.fact_names(each.activity.occurred_at for each in asked) if names is None else names
@@ -42,6 +44,10 @@ def gather(
         members = _members({each.activity.member_id for each in asked})
         for each, facts in zip(asked, found, strict=True):
             facts["member"] = member_facts(members.get(each.activity.member_id), each.activity.occurred_at)
+    if "member.segments" in names:
+        moments = [(each.activity.member_id, each.activity.occurred_at) for each in asked]
+        for facts, codes in zip(found, membership.codes_at(moments), strict=True):
+            facts["member"]["segments"] = codes
     if "tier_reached" in names:
         for each, facts in zip(asked, found, strict=True):
             levels = terms.tiers_at(each.activity.occurred_at).levels
@@ -59,7 +65,7 @@ def gather(
     return list(found)
 
 
-def member_facts(member: Mapping[str, Any] | None, at: dt.datetime) -> Mapping[str, Any]:
+def member_facts(member: Mapping[str, Any] | None, at: dt.datetime) -> dict[str, Any]:
     """A member as the conditions see them at a moment, by their own calendar."""
     if member is None:
         return {}

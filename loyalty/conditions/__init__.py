@@ -6,7 +6,7 @@ compiled to a filter and read out as a sentence. Callers use `condition`; the ad
 
 from .compile import NotQueryableError
 from .condition import Condition, parse, today_at
-from .fields import Field, FieldType, Measure, Op, Relation, Rows, Subject, subject
+from .fields import Field, FieldType, How, Measure, Op, Relation, Rows, Subject, subject
 from .tree import ConditionError, Problem
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "ConditionError",
     "Field",
     "FieldType",
+    "How",
     "Measure",
     "NotQueryableError",
     "Op",

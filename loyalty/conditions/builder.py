@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
-from .fields import MEASURE_OPS, Field, FieldType, Op, Relation, Subject
+from .fields import OF_DAYS, Field, FieldType, Op, Relation, Subject, measure_ops
 from .tree import MAX_DEPTH, Problem, measured_field
 
 COMPARE, GROUP, ROWS = "compare", "group", "rows"
@@ -104,7 +104,8 @@ def _read_rows(posted: Posted, name: str, subject: Subject, relation_name: str, 
     measure = relation.measure(posted.one(f"{name}-m"))
     if measure is None:
         return {relation_name: {"where": where}}
-    test = _read_test(posted, name, measured_field(relation, measure), MEASURE_OPS)
+    asked = measured_field(relation, measure)
+    test = _read_test(posted, name, asked, measure_ops(asked.type))
     return {relation_name: {"where": where, "measure": measure.name, **test}}
 
 
@@ -120,7 +121,7 @@ def _read_test(posted: Posted, name: str, asked: Field, ops: tuple[Op, ...]) -> 
         raw = posted.values.get(f"{name}-v", ())
         parts = [part.strip() for text in raw for part in text.splitlines()]
         return {"op": op.value, "value": [_typed(asked.type, part) for part in parts if part]}
-    kind = FieldType.INTEGER if op is Op.WITHIN_LAST else asked.type
+    kind = FieldType.INTEGER if op in OF_DAYS else asked.type
     value = _typed(kind, posted.one(f"{name}-v"))
     if op is Op.BETWEEN:
         return {"op": op.value, "value": [value, _typed(kind, posted.one(f"{name}-w"))]}
@@ -256,7 +257,8 @@ class _Drawing:
         }
         if measure is None:
             return row
-        return row | _test_row(asked, measured_field(relation, measure), MEASURE_OPS, name)
+        about = measured_field(relation, measure)
+        return row | _test_row(asked, about, measure_ops(about.type), name)
 
     def exactly(self, *paths: str) -> list[str]:
         return [problem.message for problem in self.problems if problem.path in paths]
@@ -304,7 +306,7 @@ def _editors(about: Field, op: Op, value: Any, name: str) -> list[dict[str, Any]
     values = value if isinstance(value, list) else [value]
     if op is Op.IN:
         return [_editor(about, "many" if about.choices else "lines", values, f"{name}-v")]
-    kind = "days" if op is Op.WITHIN_LAST else "one" if about.choices else about.type.value
+    kind = "days" if op in OF_DAYS else "one" if about.choices else about.type.value
     first = _editor(about, kind, values[:1], f"{name}-v")
     return [first, _editor(about, kind, values[1:2], f"{name}-w")] if op is Op.BETWEEN else [first]
 
@@ -341,8 +343,9 @@ def catalogue(subject: Subject) -> dict[str, Any]:
             "fields": {field.name: _for_browser(field, field.ops) for field in each.fields()},
             "relations": {
                 relation.name: {
-                    measure.name: _for_browser(measured_field(relation, measure), MEASURE_OPS)
+                    measure.name: _for_browser(about, measure_ops(about.type))
                     for measure in relation.measures
+                    for about in (measured_field(relation, measure),)
                 }
                 for relation in each.relations()
             },

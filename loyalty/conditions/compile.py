@@ -9,21 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import EmptyResultSet, FullResultSet
 from django.db import models
-from django.db.models import Count, Exists, F, Func, OuterRef, Q, Subquery, Sum, Value
+from django.db.models import Count, Exists, F, Func, Max, Min, OuterRef, Q, Subquery, Sum, Value
 from django.db.models.functions import Coalesce
 from django.db.models.lookups import GreaterThan
+from django.utils import timezone
 
-from .evaluate import FOLD_FROM, FOLD_TO, fold
-from .fields import Field, FieldType, Op, Relation, Rows
-from .tree import AllOf, AnyOf, AnyRow, Comparison, Leaf, Node, Not, RowMeasure
+from .evaluate import FOLD_FROM, FOLD_TO, fold, judge
+from .fields import OF_DAYS, Field, FieldType, How, Op, Relation, Rows
+from .tree import AllOf, AnyOf, AnyRow, Comparison, Leaf, Node, Not, RowMeasure, measured_field
 
 NEVER = Q(pk__in=[])
+ONE_DAY = timedelta(days=1)
 
 
 class NotQueryableError(Exception):
@@ -45,6 +47,18 @@ class NotTrue(Func):
             return "TRUE", ()
         except FullResultSet:
             return "FALSE", ()
+
+
+class AmongGrouped(Func):
+    """Whether a value is among the keys of a grouped query, which is run once for all rows.
+
+    ``EXISTS`` over a derived table becomes a join, turned round or not, where ``IN`` over a grouped query would not.
+    """
+
+    template = "EXISTS (SELECT FROM %(expressions)s)"
+    arg_joiner = " AS grouped_rows(key) WHERE grouped_rows.key = "
+    output_field = models.BooleanField()
+    arity = 2
 
 
 _OUTPUT: Mapping[FieldType, models.Field[Any, Any]] = {
@@ -69,15 +83,20 @@ _LOOKUPS: Mapping[Op, str] = {
 _BLANKABLE = (FieldType.TEXT, FieldType.CHOICE)
 
 
-def compile_node(node: Node, *, at: datetime, today: date) -> Q:
-    """The filter of a tree at a moment; raises NotQueryableError for a field that no table keeps."""
-    return _Compiler(at, today).node(node, negated=False)
+def compile_node(node: Node, *, at: datetime, today: date, many: bool = False) -> Q:
+    """The filter of a tree at a moment; raises NotQueryableError for a field that no table keeps.
+
+    `many`: measures are grouped once for all rows, which pays when most of a table is judged; without it they are asked
+    of each row by itself, through the indexes.
+    """
+    return _Compiler(at, today, many).node(node, negated=False)
 
 
 @dataclass(frozen=True, slots=True)
 class _Compiler:
     at: datetime
     today: date
+    many: bool = False
 
     def node(self, node: Node, *, negated: bool) -> Q:
         match node:
@@ -114,6 +133,8 @@ class _Compiler:
         if field.rows is not None:
             return self.listed_rows(field, field.rows, op, value)
         source = _Source(field, self.at)
+        if field.of_moment and op is not Op.IS_SET:
+            return self.day(source, op, value)
         if field.type is FieldType.TEXT_LIST:
             return _listed(source, op, value)
         if op is Op.IS_SET:
@@ -125,14 +146,29 @@ class _Compiler:
             return source.lookup("in", list(value))
         if op is Op.CONTAINS:
             return _contains(source, value)
-        if op in (Op.BETWEEN, Op.WITHIN_LAST):
-            low, high = value if op is Op.BETWEEN else self.window(field, value)
+        if op is Op.BETWEEN or op in OF_DAYS:
+            low, high = value if op is Op.BETWEEN else self.window(field.type, op, value)
             return Q(_compared(source, "gte", low)) & Q(_compared(source, "lte", high))
         return _compared(source, _LOOKUPS[op], value)
 
-    def window(self, field: Field, days: int) -> tuple[Any, Any]:
-        end = self.today if field.type is FieldType.DATE else self.at
-        return end - timedelta(days=days), end
+    def window(self, kind: FieldType, op: Op, days: int) -> tuple[Any, Any]:
+        now: Any = self.today if kind is FieldType.DATE else self.at
+        span = timedelta(days=days)
+        return (now - span, now) if op is Op.WITHIN_LAST else (now, now + span)
+
+    def day(self, source: _Source, op: Op, value: Any) -> Q:
+        """Compares the day of a moment by the moments at which days begin, so that an index serves it."""
+        if op is Op.NE:
+            return Q(source.lookup("isnull", False)) & Q(NotTrue(self.day(source, Op.EQ, value)))
+        if op in (Op.LT, Op.GE):
+            return Q(source.lookup("lt" if op is Op.LT else "gte", _start(value)))
+        if op in (Op.LE, Op.GT):
+            return Q(source.lookup("lt" if op is Op.LE else "gte", _start(value + ONE_DAY)))
+        if op is Op.EQ:
+            low = high = value
+        else:
+            low, high = value if op is Op.BETWEEN else self.window(FieldType.DATE, op, value)
+        return Q(source.lookup("gte", _start(low))) & Q(source.lookup("lt", _start(high + ONE_DAY)))
 
     def listed_rows(self, field: Field, rows: Rows, op: Op, value: Any) -> Exists:
         found = _rows_of(rows, field.prefix)
@@ -142,24 +178,63 @@ class _Compiler:
             found = found.filter(**{f"{rows.value}__in": list(value)})
         return Exists(found)
 
-    def matching(self, relation: Relation, where: Node) -> models.QuerySet[Any]:
-        return _rows_of(_kept(relation), "").filter(self.node(where, negated=False))
+    def matching(self, relation: Relation, where: Node, *, together: bool = False) -> models.QuerySet[Any]:
+        """The rows that match: those of the row asked about, or (`together`) everybody's."""
+        rows = _kept(relation)
+        found = rows.queryset() if together else _rows_of(rows, "")
+        return found.filter(self.node(where, negated=False))
 
     def measured(self, leaf: RowMeasure) -> Q:
-        """Compares one aggregate of the matching rows; no rows count as 0."""
+        """Compares one aggregate of the matching rows; no rows count as 0, or as nothing for the least and greatest."""
+        about = measured_field(leaf.relation, leaf.measure)
+        rows, output = _kept(leaf.relation), _OUTPUT[about.type]
+        grouped = (
+            self.matching(leaf.relation, leaf.where, together=self.many)
+            .order_by()
+            .values(rows.inner)
+            .annotate(measured_total=self.aggregate(leaf))
+        )
+        if self.many:
+            return self.among(leaf, about, rows, grouped)
+        number: Any = Subquery(grouped.values("measured_total"), output_field=output)
+        if not leaf.measure.may_be_missing:
+            number = Coalesce(number, Value(0, output), output_field=output)
+        return self.compared(about, number, leaf.op, leaf.value)
+
+    def among(self, leaf: RowMeasure, about: Field, rows: Rows, grouped: models.QuerySet[Any]) -> Q:
+        """The same by one grouping of all rows. Who has no row is in no group: 0 may be what is asked for."""
+        nothing = {about.name: None if leaf.measure.may_be_missing else 0}
+        held = self.compared(about, F("measured_total"), leaf.op, leaf.value)
+        if judge(Comparison(about, leaf.op, leaf.value))(nothing, self.at, self.today):
+            keys = grouped.filter(NotTrue(held)).values(rows.inner)
+            return ~Q(AmongGrouped(Subquery(keys), F(rows.outer)))
+        return Q(AmongGrouped(Subquery(grouped.filter(held).values(rows.inner)), F(rows.outer)))
+
+    def aggregate(self, leaf: RowMeasure) -> Any:
         inner = leaf.relation.subject.field(leaf.measure.of) if leaf.measure.of else None
-        output = _OUTPUT[inner.type] if inner else models.BigIntegerField()
-        total = Sum(_Source(inner, self.at).expression()) if inner else Count("*")
-        rows = _kept(leaf.relation)
-        matching = self.matching(leaf.relation, leaf.where).order_by()
-        grouped = matching.values(rows.inner).annotate(measured_total=total).values("measured_total")
-        number = Coalesce(Subquery(grouped, output_field=output), Value(0, output), output_field=output)
-        if leaf.op is Op.BETWEEN:
-            low, high = leaf.value
+        if inner is None:
+            return Count("*")
+        source = _Source(inner, self.at).expression()
+        match leaf.measure.how:
+            case How.DISTINCT:
+                return Count(source, distinct=True)
+            case How.LEAST:
+                return Min(source)
+            case How.GREATEST:
+                return Max(source)
+            case _:
+                return Coalesce(Sum(source), Value(0, _OUTPUT[inner.type]), output_field=_OUTPUT[inner.type])
+
+    def compared(self, about: Field, number: Any, op: Op, value: Any) -> Q:
+        """The test of an aggregate; false where there is none."""
+        output = _OUTPUT[about.type]
+        if op is Op.BETWEEN or op in OF_DAYS:
+            low, high = value if op is Op.BETWEEN else self.window(about.type, op, value)
             return Q(_look(number, output, "gte", low)) & Q(_look(number, output, "lte", high))
-        if leaf.op is Op.NE:
-            return Q(NotTrue(Q(_look(number, output, "exact", leaf.value))))
-        return Q(_look(number, output, _LOOKUPS[leaf.op], leaf.value))
+        if op is Op.NE:
+            there = Q(_look(number, output, "isnull", False))
+            return there & Q(NotTrue(Q(_look(number, output, "exact", value))))
+        return Q(_look(number, output, _LOOKUPS[op], value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +255,11 @@ class _Source:
         if isinstance(self.field.orm, str):
             return Q(**{f"{self.field.prefix}{self.field.orm}__{name}": value})
         return _look(self.expression(), _OUTPUT[self.field.type], name, value)
+
+
+def _start(day: date) -> datetime:
+    """The first moment of a day in the installation's time zone."""
+    return datetime.combine(day, time.min, tzinfo=timezone.get_default_timezone())
 
 
 def _look(expression: Any, output: models.Field[Any, Any], name: str, value: Any) -> Any:

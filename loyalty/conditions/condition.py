@@ -34,12 +34,17 @@ class Condition:
         """Judge facts in memory: a mapping by field name, relations as sequences of mappings. No query."""
         return self.judge(facts, at.astimezone(UTC), today or today_at(at))
 
-    def q(self, *, at: datetime, today: date | None = None) -> Q:
-        """The same as a filter on the model; raises NotQueryableError for fields kept in memory only."""
-        return compile_node(self.node, at=at.astimezone(UTC), today=today or today_at(at))
+    def q(self, *, at: datetime, today: date | None = None, many: bool = False) -> Q:
+        """The same as a filter on the model; raises NotQueryableError for fields kept in memory only.
 
-    def filter(self, queryset: QuerySet[M], *, at: datetime, today: date | None = None) -> QuerySet[M]:
-        return queryset.filter(self.q(at=at, today=today))
+        `many` is for judging most of a table: measures are then grouped once for all rather than asked row by row.
+        """
+        return compile_node(self.node, at=at.astimezone(UTC), today=today or today_at(at), many=many)
+
+    def filter(
+        self, queryset: QuerySet[M], *, at: datetime, today: date | None = None, many: bool = False
+    ) -> QuerySet[M]:
+        return queryset.filter(self.q(at=at, today=today, many=many))
 
     def sentence(self, *, always: StrOrPromise = "") -> str:
         """The condition in the active language, with capital and full stop; `always` replaces "Always."."""

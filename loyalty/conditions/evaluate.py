@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
 from typing import Any, TypeAlias
 
-from .fields import FieldType, Op
-from .tree import AllOf, AnyOf, AnyRow, Comparison, Node, Not, RowMeasure
+from .fields import OF_DAYS, FieldType, How, Measure, Op
+from .tree import AllOf, AnyOf, AnyRow, Comparison, Node, Not, RowMeasure, measured_field
 
 Facts: TypeAlias = Mapping[str, Any]
 Judge: TypeAlias = Callable[[Facts, datetime, date], bool]
@@ -53,8 +53,8 @@ def judge(node: Node) -> Judge:
 
 def _comparison(node: Comparison) -> Judge:
     find = _finder(node.field.keys)
-    if node.op is Op.WITHIN_LAST:
-        return _within_last(find, timedelta(days=node.value), dates=node.field.type is FieldType.DATE)
+    if node.op in OF_DAYS:
+        return _near(find, node.op, timedelta(days=node.value), dates=node.field.type is FieldType.DATE)
     test = _test(node.field.type, node.op, node.value)
 
     def compared(facts: Facts, _at: datetime, _today: date) -> bool:
@@ -64,12 +64,15 @@ def _comparison(node: Comparison) -> Judge:
     return compared
 
 
-def _within_last(find: Callable[[Facts], Any], span: timedelta, *, dates: bool) -> Judge:
-    def recent(facts: Facts, at: datetime, today: date) -> bool:
-        value, end = find(facts), today if dates else at
-        return value is not None and bool(end - span <= value <= end)
+def _near(find: Callable[[Facts], Any], op: Op, span: timedelta, *, dates: bool) -> Judge:
+    """Whether a value lies within a time before (or after) now."""
+    before, after = (span, timedelta()) if op is Op.WITHIN_LAST else (timedelta(), span)
 
-    return recent
+    def near(facts: Facts, at: datetime, today: date) -> bool:
+        value, now = find(facts), today if dates else at
+        return value is not None and bool(now - before <= value <= now + after)
+
+    return near
 
 
 def _finder(keys: tuple[str, ...]) -> Callable[[Facts], Any]:
@@ -90,14 +93,26 @@ def _finder(keys: tuple[str, ...]) -> Callable[[Facts], Any]:
 
 
 def _row_measure(node: RowMeasure) -> Judge:
-    test = _test(FieldType.DECIMAL, node.op, node.value)
-    name, of, inner = node.relation.name, node.measure.of, judge(node.where)
+    name, measure, inner = node.relation.name, node.measure, judge(node.where)
+    compared = _comparison(Comparison(measured_field(node.relation, measure), node.op, node.value))
 
     def measured(facts: Facts, at: datetime, today: date) -> bool:
         matching = [row for row in facts.get(name) or () if inner(row, at, today)]
-        return test(sum(row.get(of) or 0 for row in matching) if of else len(matching))
+        return compared({measure.name: _measured(measure, matching)}, at, today)
 
     return measured
+
+
+def _measured(measure: Measure, rows: list[Facts]) -> Any:
+    """The measure of these rows; None when there is none."""
+    if not measure.of:
+        return len(rows)
+    values = [value for row in rows if (value := row.get(measure.of)) is not None]
+    if measure.how is How.DISTINCT:
+        return len(set(values))
+    if measure.how is How.SUM:
+        return sum(values)
+    return (min if measure.how is How.LEAST else max)(values, default=None)
 
 
 _ORDER: Mapping[Op, Callable[[Any, Any], bool]] = {

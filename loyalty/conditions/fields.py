@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -44,11 +44,15 @@ class Op(StrEnum):
     IN = "in"
     BETWEEN = "between"
     WITHIN_LAST = "within_last"
+    WITHIN_NEXT = "within_next"
     CONTAINS = "contains"
     IS_SET = "is_set"
 
 
 _ORDER = (Op.LT, Op.LE, Op.GT, Op.GE, Op.BETWEEN)
+_NEAR = (Op.WITHIN_LAST, Op.WITHIN_NEXT)
+OF_DAYS = frozenset(_NEAR)
+"""Comparisons of a date or moment with now, whose value is a number of days."""
 
 OPS: Mapping[FieldType, tuple[Op, ...]] = {
     FieldType.TEXT: (Op.EQ, Op.NE, Op.IN, Op.CONTAINS, Op.IS_SET),
@@ -56,13 +60,18 @@ OPS: Mapping[FieldType, tuple[Op, ...]] = {
     FieldType.INTEGER: (Op.EQ, Op.NE, *_ORDER, Op.IN, Op.IS_SET),
     FieldType.DECIMAL: (Op.EQ, Op.NE, *_ORDER, Op.IN, Op.IS_SET),
     FieldType.BOOLEAN: (Op.EQ, Op.IS_SET),
-    FieldType.DATE: (Op.EQ, Op.NE, *_ORDER, Op.WITHIN_LAST, Op.IS_SET),
-    FieldType.DATETIME: (*_ORDER, Op.WITHIN_LAST, Op.IS_SET),
+    FieldType.DATE: (Op.EQ, Op.NE, *_ORDER, *_NEAR, Op.IS_SET),
+    FieldType.DATETIME: (*_ORDER, *_NEAR, Op.IS_SET),
     FieldType.TEXT_LIST: (Op.CONTAINS, Op.IN, Op.IS_SET),
 }
 """Which comparisons each type of field offers, in the order the form builder lists them."""
 
 MEASURE_OPS = (Op.EQ, Op.NE, *_ORDER)
+
+
+def measure_ops(kind: FieldType) -> tuple[Op, ...]:
+    """Which comparisons a measure of that type offers."""
+    return tuple(op for op in OPS[kind] if op in MEASURE_OPS or op in OF_DAYS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +98,8 @@ class Field:
     ``{"within_last": _("birthday was within the last %(value)s")}``; "not within_last" is its negation.
     `op_labels` limits the operators to those it names, with their words in the form builder.
     `choices` given as a function are asked for when staff write or read a condition, not when one is judged.
+    `of_moment` is for dates whose `orm` path leads to a moment: the day it falls on in the installation's time zone.
+    A `hidden` field is there to be measured and offered to nobody.
     """
 
     name: str
@@ -101,6 +112,8 @@ class Field:
     help_text: StrOrPromise = ""
     phrases: Mapping[str, StrOrPromise] = field(default_factory=dict)
     op_labels: Mapping[Op, StrOrPromise] = field(default_factory=dict)
+    of_moment: bool = False
+    hidden: bool = False
     path: tuple[str, ...] = ()
     prefix: str = ""
     group: StrOrPromise = ""
@@ -123,9 +136,18 @@ class Field:
         return list(self.choices() if callable(self.choices) else self.choices)
 
 
+class How(StrEnum):
+    """What a measure makes of the values of a field. Without rows: 0, and no least and no greatest."""
+
+    SUM = "sum"
+    DISTINCT = "distinct"
+    LEAST = "least"
+    GREATEST = "greatest"
+
+
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A number taken of the matching rows of a relation: how many, or the sum of one of their fields.
+    """A value taken of the matching rows of a relation: how many, or what `how` makes of one of their fields.
 
     An empty `of` counts rows. `label` is a nominative noun phrase: "total of the purchase lines".
     """
@@ -134,6 +156,12 @@ class Measure:
     label: StrOrPromise
     of: str = ""
     unit: StrOrPromise = ""
+    how: How = How.SUM
+
+    @property
+    def may_be_missing(self) -> bool:
+        """Whether there is no such value when no row matches."""
+        return self.how in (How.LEAST, How.GREATEST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +188,13 @@ class Included:
     subject: Subject
     label: StrOrPromise
     prefix: str
-    without: frozenset[str] = frozenset()
+    only: frozenset[str] | None = None
+
+    def field(self, name: str) -> Field | None:
+        return self.subject.field(name) if self.only is None or name in self.only else None
+
+    def fields(self) -> list[Field]:
+        return [each for each in self.subject.fields() if self.only is None or each.name in self.only]
 
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
@@ -200,33 +234,42 @@ class Subject:
         *,
         label: StrOrPromise,
         orm: str = "",
-        without: Iterable[str] = (),
+        only: Collection[str] | None = None,
     ) -> None:
-        """Offer every field of `subject` as ``name.field``, also those registered later, but not those in `without`.
+        """Offer every field of `subject` as ``name.field``, also those registered later, or `only` those named.
 
         Facts hold them in a mapping under `name`; `orm` is the path from this subject's model to the other.
         """
         self._claim(name)
-        self._included[name] = Included(subject, label, f"{orm or name}__", frozenset(without))
+        self._included[name] = Included(
+            subject=subject,
+            label=label,
+            prefix=f"{orm or name}__",
+            only=None if only is None else frozenset(only),
+        )
 
     def field(self, name: str) -> Field | None:
         outer, dot, inner = name.partition(".")
         if not dot:
             return self._fields.get(name)
         included = self._included.get(outer)
-        found = included.subject.field(inner) if included and inner not in included.without else None
+        found = included.field(inner) if included else None
         return _reach(found, outer, included) if found and included else None
 
     def relation(self, name: str) -> Relation | None:
         return self._relations.get(name)
 
     def fields(self) -> list[Field]:
-        """Own fields in the order of registration, then those of included subjects."""
-        found = list(self._fields.values())
+        """Own fields in the order of registration, then those of included subjects; hidden ones left out."""
+        found = [each for each in self._fields.values() if not each.hidden]
         for name, included in self._included.items():
-            offered = [inner for inner in included.subject.fields() if inner.name not in included.without]
-            found += [_reach(inner, name, included) for inner in offered]
+            found += [_reach(inner, name, included) for inner in included.fields()]
         return found
+
+    def kept_fields(self) -> list[Field]:
+        """Every field that the database keeps, hidden ones too."""
+        hidden = [each for each in self._fields.values() if each.hidden]
+        return [each for each in (*self.fields(), *hidden) if each.orm is not None or each.rows is not None]
 
     def relations(self) -> list[Relation]:
         return list(self._relations.values())
@@ -269,6 +312,7 @@ OP_LABELS: Mapping[Op, StrOrPromise] = {
     Op.IN: _("is one of"),
     Op.BETWEEN: _("is between"),
     Op.WITHIN_LAST: _("is within the last (days)"),
+    Op.WITHIN_NEXT: _("is within the next (days)"),
     Op.CONTAINS: _("contains"),
     Op.IS_SET: _("is known"),
 }

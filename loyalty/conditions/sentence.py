@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django_stubs_ext import StrOrPromise
 
-from .fields import Field, FieldType, Op
+from .fields import OF_DAYS, Field, FieldType, Op
 from .tree import AllOf, AnyOf, AnyRow, Comparison, Node, Not, RowMeasure, measured_field
 
 _PATTERNS: Mapping[str, StrOrPromise] = {
@@ -40,6 +40,8 @@ _PATTERNS: Mapping[str, StrOrPromise] = {
     "not between": gettext_lazy("%(field)s is not between %(low)s and %(high)s"),
     "within_last": gettext_lazy("%(field)s is within the last %(value)s"),
     "not within_last": gettext_lazy("%(field)s is not within the last %(value)s"),
+    "within_next": gettext_lazy("%(field)s is within the next %(value)s"),
+    "not within_next": gettext_lazy("%(field)s is not within the next %(value)s"),
     "contains": gettext_lazy("%(field)s contains %(value)s"),
     "not contains": gettext_lazy("%(field)s does not contain %(value)s"),
     "is_set": gettext_lazy("%(field)s is known"),
@@ -145,7 +147,7 @@ def _comparison(field: Field, op: Op, value: Any, *, label: str, negated: bool) 
     labels = {code: str(said) for code, said in field.options()} if isinstance(value, str | tuple) else {}
     if op is Op.BETWEEN:
         words["low"], words["high"] = (_said(field, item, labels) for item in value)
-    elif op is Op.WITHIN_LAST:
+    elif op in OF_DAYS:
         words["value"] = ngettext("%(count)s day", "%(count)s days", value) % {"count": number_format(value)}
     elif op is Op.IN:
         words["value"] = one_of([_said(field, item, labels) for item in value])

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 from django.utils.translation import gettext as _
 
-from .fields import MEASURE_OPS, Field, FieldType, Measure, Op, Relation, Subject
+from .fields import OF_DAYS, Field, FieldType, How, Measure, Op, Relation, Subject, measure_ops
 from .values import InvalidValueError, read_value
 
 MAX_DEPTH = 8
@@ -42,7 +42,7 @@ class Not:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """`value` has the field's type; `in`, `between`: a tuple; `within_last`: days; `is_set`: None."""
+    """`value` has the field's type; `in`, `between`: a tuple; `within_last`, `within_next`: days; `is_set`: None."""
 
     field: Field
     op: Op
@@ -57,7 +57,7 @@ class AnyRow:
 
 @dataclass(frozen=True, slots=True)
 class RowMeasure:
-    """The count of the rows that match `where`, or the sum of one of their fields (nothing matching: 0)."""
+    """The count of the rows that match `where`, or what the measure makes of one of their fields."""
 
     relation: Relation
     where: Node
@@ -194,11 +194,12 @@ class _Parser:
         if measure is None:
             self.bad(f"{path}.measure", _("is unknown"))
             return None
-        op = self.op(data["op"], MEASURE_OPS, f"{path}.op")
+        asked = measured_field(relation, measure)
+        op = self.op(data["op"], measure_ops(asked.type), f"{path}.op")
         if op is None:
             return None
         try:
-            value = self.value(measured_field(relation, measure), op, data["value"], f"{path}.value")
+            value = self.value(asked, op, data["value"], f"{path}.value")
         except InvalidValueError:
             return None
         return RowMeasure(relation, where, measure, op, value) if where else None
@@ -231,7 +232,7 @@ class _Parser:
         """The typed value of a comparison; records what is wrong and raises InvalidValueError."""
         if op is Op.IS_SET:
             return None
-        if op is Op.WITHIN_LAST:
+        if op in OF_DAYS:
             return self.days(raw, path)
         if op is Op.BETWEEN:
             return self.bounds(field, raw, path)
@@ -281,8 +282,9 @@ class _Parser:
 
 
 def measured_field(relation: Relation, measure: Measure) -> Field:
-    """The number that a measure gives, as a field: the inner field summed, or a count."""
-    inner = relation.subject.field(measure.of) if measure.of else None
+    """What a measure gives, as a field: a count, or something of the inner field's type."""
+    counts = not measure.of or measure.how is How.DISTINCT
+    inner = None if counts else relation.subject.field(measure.of)
     kind = inner.type if inner else FieldType.INTEGER
     return Field(measure.name, kind, measure.label, unit=measure.unit or (inner.unit if inner else ""))
 

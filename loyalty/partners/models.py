@@ -47,6 +47,8 @@ class Scope(models.TextChoices):
     VOUCHERS_USE = "vouchers:use", _("lock, redeem and roll back vouchers")
     VOUCHERS_ISSUE = "vouchers:issue", _("issue vouchers")
     CHALLENGES_WRITE = "challenges:write", _("join members in challenges")
+    SEGMENTS_READ = "segments:read", _("read segments and who is in them")
+    SEGMENTS_WRITE = "segments:write", _("put members on lists")
 
 
 class ApiKey(models.Model):

@@ -12,6 +12,7 @@ from members.models.activity import (
 from members.models.card import FormerCard
 from members.models.consent import Consent, ConsentChange
 from members.models.member import ExternalId, Member
+from members.models.segment import MemberValue, Segment, SegmentChange, SegmentMember
 from members.models.signup import SignUp
 from members.models.tier import Tier, TierChange, TierHold
 from members.models.user import User
@@ -26,8 +27,12 @@ __all__ = [
     "ExternalId",
     "FormerCard",
     "Member",
+    "MemberValue",
     "Product",
     "SalesChannel",
+    "Segment",
+    "SegmentChange",
+    "SegmentMember",
     "SignUp",
     "Store",
     "Tier",

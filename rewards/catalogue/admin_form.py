@@ -99,7 +99,7 @@ class RewardForm(forms.ModelForm):  # type: ignore[type-arg]
         100,
     )
     conditions = ConditionField(
-        subject="member",
+        subject="audience",
         label=gettext_lazy("For members of whom"),
         always=gettext_lazy("For every member."),
         help_text=gettext_lazy("Others do not see the reward at all."),

@@ -12,7 +12,8 @@ from django.db import connection
 
 from loyalty import clock, programme
 from members.models import Member, Tier
-from rewards.catalogue.availability import Asker
+from members.segments import membership
+from rewards.catalogue.availability import Asker, asks_for_segments
 from rewards.facts import member_facts
 from rewards.models import Redemption, Reward, RewardStock, VoucherFamily
 from rewards.usage import span_of
@@ -69,7 +70,7 @@ def gather(*, member_ids: Collection[int], rewards: Sequence[Reward], at: dt.dat
     return Known(
         at=at,
         time_zone=zone,
-        members=_members(ids, at),
+        members=_members(ids, at, segments=any(asks_for_segments(reward) for reward in rewards)),
         points=spendable(ids, at=at),
         taken=_taken(ids, rewards, at, zone),
         taken_in_all=_taken_in_all(rewards, at, zone),
@@ -97,8 +98,8 @@ WHERE a.member_id = ANY(%s) AND a.kind IN ('available', 'debt') GROUP BY a.membe
 """
 
 
-def _members(ids: Sequence[int], at: dt.datetime) -> dict[int, dict[str, Any]]:
-    """Tier, today's date and facts of each member, as the subject "member" has them."""
+def _members(ids: Sequence[int], at: dt.datetime, *, segments: bool) -> dict[int, dict[str, Any]]:
+    """Tier, today's date and facts of each member, as the subject "audience" has them."""
     ladder = list(Tier.objects.order_by("rank").values_list("code", "rank"))
     found = {}
     for row in Member.objects.filter(pk__in=ids).values("pk", *_MEMBER):
@@ -109,6 +110,10 @@ def _members(ids: Sequence[int], at: dt.datetime) -> dict[int, dict[str, Any]]:
             "today": clock.local_date(at, row["time_zone"]),
             "facts": {**member_facts(row, at), "tier": row["tier__code"], "tier_reached": reached},
         }
+    if segments:
+        held = membership.codes_at([(member_id, at) for member_id in found])
+        for each, codes in zip(found.values(), held, strict=True):
+            each["facts"]["segments"] = codes
     return found
 
 

@@ -58,7 +58,7 @@ class Obstacle:
 class Asker:
     """A member asking for one reward: all that the decision needs.
 
-    ``facts`` are those of the subject "member" (``loyalty.conditions``), ``today`` the date by the member's own
+    ``facts`` are those of the subject "audience" (``loyalty.conditions``), ``today`` the date by the member's own
     calendar. ``points`` can be spent now, debt taken off. ``taken`` and ``taken_in_all`` count the redemptions that
     hold in the period of the reward's limit; ``pieces_left`` None: it never runs out. ``time_zone`` is the programme's.
     """
@@ -141,6 +141,13 @@ def _has_nothing_to_give(reward: Reward, at: dt.datetime) -> bool:
     return False
 
 
+def asks_for_segments(reward: Reward) -> bool:
+    """Whether its audience is told by segments."""
+    if not reward.conditions:
+        return False
+    return "segments" in _condition(json.dumps(reward.conditions, sort_keys=True)).fact_names
+
+
 def _is_for(reward: Reward, asker: Asker, at: dt.datetime) -> bool:
     if not reward.conditions:
         return True
@@ -151,7 +158,7 @@ def _is_for(reward: Reward, asker: Asker, at: dt.datetime) -> bool:
 @lru_cache(maxsize=512)
 def _condition(text: str) -> conditions.Condition:
     """The condition written so; a choice withdrawn since does not break it."""
-    return conditions.parse(json.loads(text), "member", check_choices=False)
+    return conditions.parse(json.loads(text), "audience", check_choices=False)
 
 
 def _moment(moment: dt.datetime) -> str:

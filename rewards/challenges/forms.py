@@ -65,7 +65,9 @@ class ChallengeForm(PictureForm):
         always=_("Everything bought."),
         help_text=_("Where it is about products or money. None: the whole purchase."),
     )
-    audience = ConditionField(subject="member", label=_("For members of whom"), always=_("For every member."))
+    audience = ConditionField(
+        subject="audience", label=_("For members of whom"), always=_("For every member.")
+    )
 
     class Meta:
         model = Challenge

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from loyalty import clock
 from members.models import Member, Tier
+from members.segments import membership
 from rewards.challenges import goals, progress, terms
 from rewards.challenges.terms import Terms
 from rewards.facts import member_facts
@@ -119,12 +120,13 @@ def _begin_round(known: Terms, part: Participation, *, at: dt.datetime) -> None:
 
 
 def asking(member: Member, *, at: dt.datetime) -> Mapping[str, Any]:
-    """A member (with the tier) as the conditions of audiences see them. One statement, for the ladder of tiers."""
+    """A member (with the tier) as the conditions of audiences see them. Two statements: the ladder of tiers, the segments."""
     reached = Tier.objects.filter(rank__lte=member.tier.rank).order_by("rank").values_list("code", flat=True)
     columns = ("birth_date", "language", "joined_at", "acquisition_channel", "time_zone")
     row = {name: getattr(member, name) for name in columns}
     return {
         **member_facts(row, at),
+        "segments": membership.codes_at([(member.pk, at)])[0],
         "tier": member.tier.code,
         "tier_reached": tuple(reached),
         "tier_rank": member.tier.rank,

@@ -85,7 +85,7 @@ def of(challenge: Challenge) -> Terms:
         steps={step.pk: step for step in steps},
         condition=_parsed(challenge.conditions, "activity"),
         lines=_parsed(challenge.lines, "line"),
-        audience=_parsed(challenge.audience, "member"),
+        audience=_parsed(challenge.audience, "audience"),
         minimum_rank=challenge.minimum_tier.rank if challenge.minimum_tier else None,
     )
 

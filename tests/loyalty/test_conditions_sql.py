@@ -14,11 +14,13 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import connection, models
 from django.db.models import F, Value
 from django.db.models.functions import Coalesce
+from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from loyalty.conditions import Condition, Field, FieldType, Measure, Op, Relation, Rows, Subject, parse
-from loyalty.conditions.fields import MEASURE_OPS
+from loyalty.conditions import Condition, Field, FieldType, How, Measure, Op, Relation, Rows, Subject, parse
+from loyalty.conditions.fields import OF_DAYS, measure_ops
+from loyalty.conditions.gather import gather
 from loyalty.conditions.tree import measured_field
 
 AT = datetime(2026, 3, 29, 0, 30, tzinfo=UTC)  # the night Finland's clocks go forward
@@ -53,6 +55,7 @@ class Purchase(models.Model):
     category = models.CharField(max_length=40, null=True)
     quantity = models.IntegerField(null=True)
     total = models.DecimalField(max_digits=8, decimal_places=2, null=True)
+    made_at = models.DateTimeField(null=True)
 
     class Meta:
         app_label = "conditions_tests"
@@ -101,6 +104,9 @@ purchase.register(
     Field("category", FieldType.TEXT, "category", orm="category"),
     Field("quantity", FieldType.INTEGER, "quantity", orm="quantity"),
     Field("total", FieldType.DECIMAL, "total", orm=lambda prefix, at: F(prefix + "total")),
+    Field("made_at", FieldType.DATETIME, "time", orm="made_at"),
+    Field("day", FieldType.DATE, "day", orm="made_at", of_moment=True),
+    Field("number", FieldType.INTEGER, "number", orm="pk", hidden=True),
 )
 club = Subject("club")
 club.register(
@@ -138,6 +144,12 @@ person.relate(
             Measure("count", "number of purchases"),
             Measure("quantity", "quantity bought", of="quantity"),
             Measure("total", "total bought", of="total"),
+            Measure("categories", "number of categories", of="category", how=How.DISTINCT),
+            Measure("numbers", "number of numbers", of="number", how=How.DISTINCT),
+            Measure("largest", "largest purchase", of="total", how=How.GREATEST),
+            Measure("least", "smallest quantity", of="quantity", how=How.LEAST),
+            Measure("first", "first purchase", of="made_at", how=How.LEAST),
+            Measure("last", "last purchase", of="made_at", how=How.GREATEST),
         ),
         rows=Rows(Purchase.objects.all, "person"),
     )
@@ -152,7 +164,7 @@ def comparison(field: Field, op: Op, about: dict[str, Any]) -> st.SearchStrategy
     if op is Op.IS_SET:
         return st.just({**about, "op": op.value})
     pool = VALUES[field.type]
-    if op is Op.WITHIN_LAST:
+    if op in OF_DAYS:
         value: st.SearchStrategy[Any] = st.sampled_from([1, 30, 400, 36_500])
     elif op is Op.BETWEEN:
         typed = AMOUNTS if field.type is FieldType.DECIMAL else pool
@@ -189,7 +201,7 @@ def rows(relation: Relation) -> st.SearchStrategy[dict[str, Any]]:
             lambda pair: {relation.name: {"where": pair[0], **pair[1]}}
         )
         for measure in relation.measures
-        for op in MEASURE_OPS
+        for op in measure_ops(measured_field(relation, measure).type)
     ]
     return st.one_of(some, *measured)
 
@@ -236,6 +248,7 @@ def make_people(random: Random, count: int) -> None:
                 category=maybe([*TEXTS[:4], ""]),
                 quantity=maybe([0, 1, 2, 7]),
                 total=maybe([amount for amount in AMOUNTS if amount < 10**6]),
+                made_at=maybe(MOMENTS),
             )
             for _number in range(random.randrange(4))
         )
@@ -256,7 +269,14 @@ def facts_of(owner: Person) -> dict[str, Any]:
         "nickname": "x" if owner.name is None else owner.name,
         "club": {"code": owner.club.code, "founded": owner.club.founded} if owner.club else None,
         "purchases": [
-            {"category": row.category, "quantity": row.quantity, "total": row.total}
+            {
+                "category": row.category,
+                "quantity": row.quantity,
+                "total": row.total,
+                "made_at": row.made_at,
+                "day": timezone.localtime(row.made_at).date() if row.made_at else None,
+                "number": row.pk,
+            }
             for row in owner.purchase_set.all()
         ],
     }
@@ -278,10 +298,16 @@ def in_memory(condition: Condition, people: dict[int, dict[str, Any]]) -> set[in
 
 
 def in_database(condition: Condition) -> set[int]:
-    found = condition.filter(Person.objects.all(), at=AT, today=TODAY).values_list("pk", flat=True)
-    pks = list(found)
-    assert len(pks) == len(set(pks)), "a row came twice"
-    return set(pks)
+    """The rows by the filter that asks of each row, which are those of the filter for many at once."""
+    found = []
+    for many in (False, True):
+        pks = list(
+            condition.filter(Person.objects.all(), at=AT, today=TODAY, many=many).values_list("pk", flat=True)
+        )
+        assert len(pks) == len(set(pks)), "a row came twice"
+        found.append(set(pks))
+    assert found[0] == found[1]
+    return found[0]
 
 
 def test_database_and_memory_agree(people: dict[int, dict[str, Any]]) -> None:
@@ -305,7 +331,7 @@ def single_comparisons() -> list[dict[str, Any]]:
     for relation in person.relations():
         for measure in relation.measures:
             number = measured_field(relation, measure)
-            for op in MEASURE_OPS:
+            for op in measure_ops(number.type):
                 about = {"measure": measure.name}
                 found.append({relation.name: sample(number, op, about, random)})
     return found
@@ -315,7 +341,7 @@ def sample(field: Field, op: Op, about: dict[str, Any], random: Random) -> dict[
     pool = VALUES[field.type]
     if op is Op.IS_SET:
         return {**about, "op": op.value}
-    if op is Op.WITHIN_LAST:
+    if op in OF_DAYS:
         return {**about, "op": op.value, "value": random.choice([1, 30, 400])}
     if op is Op.BETWEEN:
         key = Decimal if field.type is FieldType.DECIMAL else None
@@ -352,3 +378,30 @@ def test_a_positive_comparison_stays_plain_for_indexes(people: dict[int, dict[st
     assert "INNER JOIN" in sql
     assert "NOT" not in sql
     assert "COALESCE" not in sql
+
+
+def test_facts_are_gathered_as_they_are_declared(people: dict[int, dict[str, Any]]) -> None:
+    gathered = gather(Person.objects.all(), person, at=AT)
+
+    def plain(facts: dict[str, Any]) -> dict[str, Any]:
+        club_ = facts["club"] or {"code": None, "founded": None}
+        purchases = [{name: row[name] for name in row if name != "pk"} for row in facts["purchases"]]
+        return {
+            **facts,
+            "tags": facts["tags"] or [],
+            "club": club_,
+            "labels": sorted(facts["labels"]),
+            "purchases": sorted(purchases, key=lambda row: row["number"]),
+        }
+
+    assert {pk: plain(facts) for pk, facts in gathered.items()} == {
+        pk: plain(facts) for pk, facts in people.items()
+    }
+
+
+def test_an_inclusion_may_name_the_fields_it_offers() -> None:
+    outer, inner = Subject("outer"), Subject("inner")
+    inner.register(Field("one", FieldType.TEXT, "one"), Field("two", FieldType.TEXT, "two"))
+    outer.include("inner", inner, label="inner", only=("two",))
+    assert [field.name for field in outer.fields()] == ["inner.two"]
+    assert outer.field("inner.one") is None

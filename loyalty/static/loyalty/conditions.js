@@ -25,7 +25,7 @@
 
   const input = (name, about, op, say) => {
     const label = { name, "aria-label": say.value };
-    if (op === "within_last") return make("input", { ...label, type: "number", min: 1, step: 1 });
+    if (op === "within_last" || op === "within_next") return make("input", { ...label, type: "number", min: 1, step: 1 });
     if (about.options.length) return select(name, say.value, about.options, say.choose);
     switch (about.type) {
       case "boolean": return select(name, say.value, [["true", say.yes], ["false", say.no]]);
@@ -51,7 +51,7 @@
     if (op === "is_set") return [];
     if (op === "in") return [many(`${name}-v`, about, say)];
     const first = input(`${name}-v`, about, op, say);
-    const unit = op === "within_last" ? say.days : about.unit;
+    const unit = op === "within_last" || op === "within_next" ? say.days : about.unit;
     const tail = unit ? [make("span", {}, unit)] : [];
     if (op !== "between") return [first, ...tail];
     return [first, make("span", {}, say.between), input(`${name}-w`, about, op, say), ...tail];
