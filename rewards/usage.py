@@ -5,6 +5,7 @@ date in memory while the batch is judged. Derived from the ledger, so a refund f
 """
 
 import datetime as dt
+import functools
 import zoneinfo
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -12,9 +13,10 @@ from typing import Any
 
 from django.db import connection
 
+from loyalty.prepared import array, fetch_prepared
 from members.activities import NewActivity
 from members.kinds import daily_limits
-from rewards.models import OfferActivation, RuleRevision
+from rewards.models import RuleRevision
 from rewards.rules import Allowances, Used, Verdict, may_give
 from rewards.terms import Rule, Terms
 
@@ -27,8 +29,9 @@ _TICK = dt.timedelta(microseconds=1)
 _EVER: Span = (_START, _END)
 
 
+@functools.lru_cache(maxsize=1024)
 def span_of(period: str, at: dt.datetime, time_zone: str) -> Span:
-    """The calendar period around a moment, by the calendar of ``time_zone``: [start, end)."""
+    """The calendar period around a moment, by the calendar of ``time_zone``: [start, end). Many rules ask for one."""
     if period == Period.EVER:
         return _EVER
     zone = zoneinfo.ZoneInfo(time_zone)
@@ -173,13 +176,13 @@ class Usage(Allowances):
         rule_of = {id_: rule_id for rule_id in reaches for id_ in self.revisions[rule_id]}
         spans = {id_: reaches[rule_id] for id_, rule_id in rule_of.items() if reaches[rule_id] != _EVER}
         asked: dict[str, Any] = {
-            "members": list(members),
-            "revisions": list(spans),
-            "since": [start for start, _end in spans.values()],
-            "until": [end for _start, end in spans.values()],
+            "members": array(members),
+            "revisions": array(spans),
+            "since": array(start for start, _end in spans.values()),
+            "until": array(end for _start, end in spans.values()),
             "first": min((start for start, _end in spans.values()), default=_START),
             "last": max((end for _start, end in spans.values()), default=_START),
-            "ever": [id_ for id_ in rule_of if id_ not in spans],
+            "ever": array(id_ for id_ in rule_of if id_ not in spans),
         }
         with connection.cursor() as cursor:
             cursor.execute(_GIVEN, asked)
@@ -200,8 +203,7 @@ class Usage(Allowances):
 
     def _read_offers(self, rules: Iterable[Rule], members: Sequence[int]) -> None:
         if ids := [rule.rule_id for rule in rules]:
-            taken = OfferActivation.objects.filter(rule_id__in=ids, member_id__in=members)
-            for member_id, rule_id, at in taken.values_list("member_id", "rule_id", "activated_at"):
+            for member_id, rule_id, at in fetch_prepared(_OFFERS, [array(ids), array(members)]):
                 self._activated[member_id, rule_id] = at
 
     def _read_kinds(self, activities: Sequence[NewActivity]) -> None:
@@ -254,14 +256,19 @@ JOIN rewards_transfer t ON t.activity_id = a.id
 JOIN unnest(%(revisions)s::bigint[], %(since)s::timestamptz[], %(until)s::timestamptz[])
     AS asked(revision_id, since, until)
     ON asked.revision_id = t.rule_revision_id AND a.occurred_at >= asked.since AND a.occurred_at < asked.until
-WHERE a.member_id = ANY(%(members)s) AND a.occurred_at >= %(first)s AND a.occurred_at < %(last)s
+WHERE a.member_id = ANY(%(members)s::bigint[]) AND a.occurred_at >= %(first)s AND a.occurred_at < %(last)s
 GROUP BY t.rule_revision_id, a.id
 UNION ALL
 SELECT t.member_id, t.rule_revision_id, a.occurred_at, {_SUM}
 FROM rewards_transfer t JOIN members_activity a ON a.id = t.activity_id
-WHERE t.member_id = ANY(%(members)s) AND t.rule_revision_id = ANY(%(ever)s)
+WHERE t.member_id = ANY(%(members)s::bigint[]) AND t.rule_revision_id = ANY(%(ever)s::bigint[])
 GROUP BY t.member_id, t.rule_revision_id, a.id
 """  # noqa: S608
+
+_OFFERS = """
+SELECT member_id, rule_id, activated_at FROM rewards_offeractivation
+WHERE rule_id = ANY(%s::bigint[]) AND member_id = ANY(%s::bigint[])
+"""
 
 _KINDS = """
 SELECT a.member_id, a.kind_id, a.occurred_at FROM members_activity a
