@@ -321,6 +321,11 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "DrawStateEnum": "rewards.draws.serializers.PUBLIC_STATES",
         "RefundStatusEnum": "rewards.models.refund.Refund.Status",
+        "CapPeriodEnum": "rewards.models.rule.RuleRevision.Period",
+        "LeaderboardPeriodEnum": "rewards.models.leaderboard.Leaderboard.Period",
+        "LeaderboardBasisEnum": "rewards.models.leaderboard.Leaderboard.Basis",
+        "TierBasisEnum": "rewards.models.rule.TierTerms.Basis",
+        "RedemptionStateEnum": "rewards.models.redemption.Redemption.State",
         "RewardKindEnum": "rewards.models.reward.Reward.Kind",
         "VoucherKindEnum": "rewards.models.voucher.VoucherFamily.Kind",
         "VoucherStateEnum": "rewards.models.voucher.Voucher.State",

@@ -9,14 +9,17 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils.formats import number_format
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import StackedInline
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 
 from loyalty import clock
-from loyalty.admin_base import ExportMixin, HistoryAdmin, KantisAdmin, ReadOnlyAdmin, badge
+from loyalty.admin_base import ExportMixin, HistoryAdmin, ReadOnlyAdmin, badge
 from loyalty.form_page import form_page
+from loyalty.translated import TranslatedTextField
+from loyalty.translated_forms import TranslatedTextFormField
 from members.admin import member_link
 from members.admin_scoped import MemberScopedAdmin
 from rewards.draws import holding, opening, prizes, queries, sealing, upkeep
@@ -36,8 +39,11 @@ class PrizeInline(StackedInline):
     form = PrizeForm
     extra = 0
     fields = (("position", "quantity"), "names", ("points", "voucher_family"))
-    formfield_for_dbfield = KantisAdmin.formfield_for_dbfield
-    multiline_texts: ClassVar = ()
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if isinstance(db_field, TranslatedTextField):
+            return TranslatedTextFormField(label=capfirst(db_field.verbose_name))
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def _may(self, obj: Any) -> bool:
         return obj is None or obj.state == State.DRAFT

@@ -84,7 +84,7 @@ def odds_of(draws: Iterable[Draw], member_id: int | None = None) -> dict[int, Od
     rows = DrawEntry.objects.filter(draw__in=[draw.pk for draw in draws], cancelled_at=None)
     sums = (
         rows.order_by()
-        .values("draw")
+        .values_list("draw")
         .annotate(
             mine=Sum("weight", filter=mine, default=0),
             chances=Sum("weight"),
@@ -92,7 +92,7 @@ def odds_of(draws: Iterable[Draw], member_id: int | None = None) -> dict[int, Od
             entries=Count("pk"),
         )
     )
-    found = {row.pop("draw"): Odds(**row) for row in sums}
+    found = {draw_id: Odds(*rest) for draw_id, *rest in sums}
     return {draw.pk: found.get(draw.pk, Odds()) for draw in draws}
 
 

@@ -83,15 +83,15 @@ def standing_in_sql(
 ) -> Standing:
     """The same as ``ranks.read``, counted in PostgreSQL: right at any time, and slower the longer the table."""
     rows = LeaderboardScore.objects.filter(table=table, score__gt=0)
-    ordered = rows.order_by("-score", "profile")
+    ordered = rows.order_by("-score", "profile_id")
     first = _places(ordered[:top], 1, 0)
     own = None if member_id is None else rows.filter(profile=member_id).first()
     if own is None:
         return Standing(rows.count(), first)
     ahead = rows.filter(Q(score__gt=own.score) | Q(score=own.score, profile__lt=own.profile_id))
-    before = list(ahead.order_by("score", "-profile")[:around])[::-1]
+    before = list(ahead.order_by("score", "-profile_id")[:around])[::-1]
     behind = rows.filter(Q(score__lt=own.score) | Q(score=own.score, profile__gt=own.profile_id))
-    window = [*before, own, *behind.order_by("-score", "profile")[:around]]
+    window = [*before, own, *behind.order_by("-score", "profile_id")[:around]]
     rank = 1 + rows.filter(score__gt=window[0].score).count()
     nearby = _places(window, rank, ahead.count() - len(before))
     mine = next(place for place in nearby if place.member_id == member_id)

@@ -1,7 +1,7 @@
 """The scores of members who want to be seen: computed anew from the ledger or from the rounds of a challenge.
 
 A score is never added to: it is set to what the ledger says now, so hearing of a purchase twice, late or after its
-refund comes to the same. All members of a batch are computed by one statement for each open table. A table's row is locked
+refund comes to the same. All members of a batch are computed by one statement for each open table. Its row is locked
 meanwhile; who leaves takes the same locks, so no score can appear for a nickname that is gone.
 Called by the handlers, by ``membership`` and by ``upkeep``.
 """

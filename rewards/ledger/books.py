@@ -12,7 +12,7 @@ from typing import Any
 from django.db import connection
 from django.utils.translation import gettext as _
 
-from loyalty.prepared import array, fetch_prepared
+from loyalty.prepared import array, fetch_prepared, run_prepared
 from rewards.models import Transfer
 from rewards.models.ledger import PROGRAMME_ACCOUNTS, AccountKind
 
@@ -277,18 +277,20 @@ def open_wallet(wallet_id: int) -> None:
 
 def live_lots(account_ids: Sequence[int]) -> list[LiveLot]:
     """The live lots of locked accounts, in the order they are consumed: earliest expiry first, then oldest."""
-    return lots_where(
-        "account_id = ANY(%s) AND remaining > 0 ORDER BY expires_at NULLS LAST, id", [list(account_ids)]
-    )
+    return [LiveLot(*row) for row in fetch_prepared(_LIVE_LOTS, [array(account_ids)])]
+
+
+_LOT = "id, transfer_id, account_id, remaining, earned_at, expires_at, expiry_policy_id, granted_expiry"
+_LIVE_LOTS = f"""
+SELECT {_LOT} FROM rewards_lot WHERE account_id = ANY(%s::bigint[]) AND remaining > 0
+ORDER BY expires_at NULLS LAST, id
+"""  # noqa: S608
 
 
 def lots_where(where: str, params: list[Any]) -> list[LiveLot]:
     """Lots by a condition written in this package; values go in ``params`` only."""
-    columns = (
-        "id, transfer_id, account_id, remaining, earned_at, expires_at, expiry_policy_id, granted_expiry"
-    )
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {columns} FROM rewards_lot WHERE {where}", params)  # noqa: S608
+        cursor.execute(f"SELECT {_LOT} FROM rewards_lot WHERE {where}", params)  # noqa: S608
         return [LiveLot(*row) for row in cursor.fetchall()]
 
 
@@ -354,8 +356,7 @@ def write(books: Books, *, at: dt.datetime) -> list[int]:
         for lot_id, points in transfer.takes
     ]
     if taken:
-        with connection.cursor() as cursor:
-            cursor.execute(_ALLOCATE, [list(column) for column in zip(*taken, strict=True)])
+        run_prepared(_ALLOCATE, [array(column) for column in zip(*taken, strict=True)])
     return ids
 
 

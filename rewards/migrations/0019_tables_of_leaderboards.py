@@ -231,7 +231,7 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "score",
                 "verbose_name_plural": "scores",
-                "ordering": ["table", "-score", "profile"],
+                "ordering": ["table_id", "-score", "profile_id"],
             },
         ),
         migrations.AddConstraint(

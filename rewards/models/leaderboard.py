@@ -163,7 +163,7 @@ class LeaderboardScore(models.Model):
     class Meta:
         verbose_name = _("score")
         verbose_name_plural = _("scores")
-        ordering = ["table", "-score", "profile"]
+        ordering = ["table_id", "-score", "profile_id"]
         constraints = [
             models.UniqueConstraint(fields=["table", "profile"], name="score_once"),
             models.CheckConstraint(condition=Q(score__gte=0), name="score_not_negative"),

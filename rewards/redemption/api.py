@@ -22,8 +22,9 @@ from loyalty.partners.models import Partner, Scope
 from members.api import unknown_member
 from members.identification import UnknownMember, find_member_id
 from rewards.catalogue.api import UnknownReward
-from rewards.models import Redemption, Reward
+from rewards.models import Redemption
 from rewards.redemption import ending, placing, queries
+from rewards.redemption.offered import reward_named
 from rewards.redemption.placing import Placed
 from rewards.redemption.refusals import RedemptionConflict, Refused, Unavailable
 from rewards.redemption.serializers import (
@@ -162,10 +163,9 @@ def _placed(data: Mapping[str, Any], member_id: int, partner: Partner) -> Placed
     }
     if "points" in data:
         return placing.pay_with_points(points=data["points"], **common)
-    try:
-        reward = Reward.objects.get(public_id=data["reward"])
-    except Reward.DoesNotExist:
-        raise UnknownReward from None
+    reward = reward_named(data["reward"])
+    if reward is None:
+        raise UnknownReward
     return placing.place(reward=reward, **common)
 
 

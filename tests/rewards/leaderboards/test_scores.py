@@ -1,4 +1,4 @@
-"""Scores follow the ledger and the challenges: purchases, refunds, prizes, periods, closing; who wants no part has none."""
+"""Scores follow the ledger and the challenges, in their periods, until a table closes; who wants no part has none."""
 
 import datetime as dt
 import uuid
