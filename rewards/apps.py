@@ -8,7 +8,11 @@ class RewardsConfig(AppConfig):
 
     def ready(self) -> None:
         from members.personal_data import add_holder
-        from rewards import leaving
+        from members.segments.definition import add_user
+        from rewards import handlers as _handlers  # noqa: F401  (subscribes)
+        from rewards import leaving, member_fields, terms
 
+        member_fields.register()
+        add_user("rewards.rules", terms.rules_for_segment)
         add_holder(leaving.POINTS)
         add_holder(leaving.GIFTS)

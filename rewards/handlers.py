@@ -1,0 +1,18 @@
+"""What the points floor hears of: movements of points and refunds, which segments may ask about."""
+
+from loyalty import clock
+from loyalty.events.bus import subscribe
+from loyalty.events.models import Event
+from members.segments.refresh import keep_fresh, touches
+from rewards.member_fields import EVENTS
+
+for name in EVENTS:
+    touches(name, "points_available", "points_pending", "points")
+touches("activity.refunded", "points_available", "points_pending", "points", "refunds")
+touches("activity.recorded", "points_available", "points_pending", "points")
+
+
+@subscribe(*EVENTS, "activity.refunded", key="rewards.keep_segments_fresh")
+def keep_segments_fresh(events: list[Event]) -> None:
+    """Ask the segments again that look at points or refunds, about the members they are about."""
+    keep_fresh(events, at=clock.now())
