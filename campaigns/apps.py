@@ -8,12 +8,16 @@ class CampaignsConfig(AppConfig):
     verbose_name = _("Campaigns")
 
     def ready(self) -> None:
-        from campaigns import handlers  # noqa: F401 - subscribes
+        from campaigns import (
+            handlers,  # noqa: F401  (subscribes)
+            member_fields,
+        )
         from campaigns.dispatch import forget
         from campaigns.queries import copy_of, unread_of
         from members.personal_data import Holder, add_holder
         from members.portal_parts import Place, add_place
 
+        member_fields.register()
         add_holder(Holder(key="messages", copy=copy_of, erase=forget))
 
         add_place(

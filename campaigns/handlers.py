@@ -3,8 +3,18 @@
 from campaigns import favourites
 from campaigns.dispatch import forget
 from campaigns.favourites import WithinReach
+from loyalty import clock
 from loyalty.events.bus import subscribe
 from loyalty.events.models import Event
+from members.segments.refresh import keep_fresh, touches
+
+touches("message.sent", "messages")
+
+
+@subscribe("message.sent", key="campaigns.keep_segments_fresh")
+def keep_segments_fresh(events: list[Event]) -> None:
+    """Ask the segments again that look at messages, about the members who were sent some."""
+    keep_fresh(events, at=clock.now())
 
 
 @subscribe("member.erased", key="campaigns.forget")

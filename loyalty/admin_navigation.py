@@ -16,6 +16,7 @@ GROUPS: list[tuple[Any, list[tuple[str, str, Any]]]] = [
         _("Members"),
         [
             ("members.Member", "groups", None),
+            ("members.Segment", "group_work", None),
             ("members.Activity", "shopping_bag", None),
             ("referrals.Referral", "diversity_3", None),
             ("rewards.MovingIn", "move_to_inbox", None),

@@ -28,7 +28,7 @@ from loyalty.admin_base import (
     badge,
 )
 from loyalty.programme import terms_revised
-from members import admin_erase, admin_parts, admin_staff
+from members import admin_erase, admin_parts, admin_segments, admin_staff
 from members import admin_member_pages as pages
 from members.admin_forms import EnrolForm, MemberForm
 from members.admin_scoped import MemberScopedAdmin
@@ -52,7 +52,7 @@ from members.queries import ASKED
 from members.search import search
 from members.timeline import money
 
-__all__ = ["admin_erase", "admin_staff"]
+__all__ = ["admin_erase", "admin_segments", "admin_staff"]
 
 
 class MemberList(HouseList):

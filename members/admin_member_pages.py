@@ -18,7 +18,7 @@ from members.cards import grouped
 from members.consents import set_consent
 from members.duplicates import possible_duplicates
 from members.models import ConsentChange, Member
-from members.queries import consents_of
+from members.queries import consents_of, segments_of
 from members.timeline import timeline
 
 if TYPE_CHECKING:
@@ -114,6 +114,7 @@ def overview(model_admin: "MemberAdmin", request: HttpRequest, object_id: str) -
         "is_later_page": "before" in request.GET,
         "external_ids": member.external_ids.select_related("partner").order_by("partner__name"),
         "duplicates": possible_duplicates(member),
+        "segments": segments_of(member) if may_see("members.view_segment") else [],
         "consents": consents_of(member) if may_see("members.view_consent") else [],
     }
     return TemplateResponse(request, "admin/members/member/overview.html", context)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from members import consents
-from members.models import Activity, ActivityLine, Consent, ConsentChange, Member, User
+from members.models import Activity, ActivityLine, Consent, ConsentChange, Member, SegmentMember, User
 from members.models.consent import ConsentChannel, Purpose
 
 # What a member is asked, in the order it is shown: messages by channel, then how purchases are used.
@@ -67,6 +67,12 @@ def lines_by_activity(activity_ids: Iterable[int]) -> dict[int, list[ActivityLin
     return lines
 
 
+def segments_of(member: Member) -> list[SegmentMember]:
+    """The segments in use that the member is in, newest first, with their segments."""
+    held = SegmentMember.objects.filter(member=member, segment__is_active=True).select_related("segment")
+    return list(held.order_by("-joined_at", "segment__code"))
+
+
 def person_of(member: Member) -> dict[str, Any]:
     """Who the member is, as their own copy and the partners that may see the profile are told."""
     return {name: getattr(member, name) for name in PERSON}
@@ -81,6 +87,10 @@ def profile_data(member: Member) -> dict[str, Any]:
         "external_ids": [
             {"partner": row.partner.name, "external_id": row.external_id}
             for row in member.external_ids.select_related("partner")
+        ],
+        "segments": [
+            {"code": row.segment.code, "name": row.segment.name, "since": row.joined_at}
+            for row in segments_of(member)
         ],
         "consents": [
             {

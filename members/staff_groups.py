@@ -15,7 +15,7 @@ logger = structlog.get_logger("kantis.members")
 
 _LOOK = {
     "members": ("member", "activity", "activityline", "tier", "tierchange", "tierhold", "consent", "consentchange",
-                "externalid", "store", "saleschannel", "product", "category", "activitykind"),
+                "externalid", "store", "saleschannel", "product", "category", "activitykind", "segment"),
     "rewards": ("transfer", "lot", "account", "allocation", "wallet", "earningrule", "rulerevision", "tierterms",
                 "tierlevel", "tierdraft", "expirypolicy", "draft", "backtest", "refund",
                 "refundline", "refundpolicy", "gift", "giftterms", "expirynotice",
@@ -98,6 +98,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "rewards.view_aversionkind",
         "rewards.delete_aversionkind",
         "members.change_tier",
+        "members.add_segment",
+        "members.change_segment",
         "members.add_activitykind",
         "members.change_activitykind",
         "members.change_store",

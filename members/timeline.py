@@ -14,7 +14,7 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django_stubs_ext import StrOrPromise
 
-from members.models import Activity, ConsentChange, Member, TierChange
+from members.models import Activity, ConsentChange, Member, SegmentChange, TierChange
 from members.tier_history import sentence
 
 PAGE = 30
@@ -199,6 +199,25 @@ def _consent_changes(member: Member, before: datetime | None, size: int) -> Iter
         )
 
 
+def _segment_changes(member: Member, before: datetime | None, size: int) -> Iterable[Entry]:
+    rows = SegmentChange.objects.filter(member=member).select_related("segment")
+    if before is not None:
+        rows = rows.filter(changed_at__lte=before)
+    for row in rows.order_by("-changed_at", "-id")[:size]:
+        yield Entry(
+            at=row.changed_at,
+            kind="segment",
+            icon="group_add" if row.joined else "group_remove",
+            title=_("Joined the segment %(segment)s") % {"segment": row.segment}
+            if row.joined
+            else _("Left the segment %(segment)s") % {"segment": row.segment},
+            permission="members.view_segment",
+            url=reverse("admin:members_segment_change", args=[row.segment_id]),
+            order=row.pk,
+        )
+
+
+add_source("members.segment_changes", _segment_changes)
 add_source("members.activities", _activities)
 add_source("members.tier_changes", _tier_changes)
 add_source("members.consent_changes", _consent_changes)

@@ -9,9 +9,11 @@ class ReferralsConfig(AppConfig):
     def ready(self) -> None:
         from members.personal_data import Holder, add_holder
         from members.portal_parts import Place, add_place
+        from referrals import member_fields
         from referrals.codes import forget
         from referrals.queries import copy_of
 
+        member_fields.register()
         add_holder(Holder(key="invitations", copy=copy_of, erase=forget))
         add_place(
             Place(

@@ -9,13 +9,15 @@ class RewardsConfig(AppConfig):
     def ready(self) -> None:
         from members.personal_data import add_holder
         from members.portal_parts import Place, add_place
-        from rewards import leaving
-        from rewards.catalogue import handlers  # noqa: F401 - subscribes
+        from members.segments.definition import add_user
+        from rewards import handlers as _handlers  # noqa: F401  (subscribes)
+        from rewards import leaving, member_fields, terms
         from rewards.causes.personal import HOLDER as GIFTS_TO_CAUSES
         from rewards.draws.personal import HOLDER as DRAWS
         from rewards.leaderboards.membership import HOLDER as NICKNAMES
-        from rewards.redemption import handlers as redemption_handlers  # noqa: F401 - subscribes
 
+        member_fields.register()
+        add_user("rewards.rules", terms.rules_for_segment)
         add_holder(leaving.POINTS)
         add_holder(leaving.GIFTS)
         add_holder(NICKNAMES)

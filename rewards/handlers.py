@@ -1,6 +1,24 @@
-"""What the points floor hears of; each topic's own handlers, imported at start-up."""
+"""What the points floor hears of: each topic's own handlers, and movements of points that segments may ask about."""
 
+from loyalty import clock
+from loyalty.events.bus import subscribe
+from loyalty.events.models import Event
+from members.segments.refresh import keep_fresh, touches
+from rewards.catalogue import handlers as catalogue
 from rewards.challenges import handlers as challenges
 from rewards.leaderboards import handlers as leaderboards
+from rewards.member_fields import EVENTS
+from rewards.redemption import handlers as redemption
 
-__all__ = ["challenges", "leaderboards"]
+__all__ = ["catalogue", "challenges", "keep_segments_fresh", "leaderboards", "redemption"]
+
+for name in EVENTS:
+    touches(name, "points_available", "points_pending", "points")
+touches("activity.refunded", "points_available", "points_pending", "points", "refunds")
+touches("activity.recorded", "points_available", "points_pending", "points")
+
+
+@subscribe(*EVENTS, "activity.refunded", key="rewards.keep_segments_fresh")
+def keep_segments_fresh(events: list[Event]) -> None:
+    """Ask the segments again that look at points or refunds, about the members they are about."""
+    keep_fresh(events, at=clock.now())

@@ -15,7 +15,9 @@ from itertools import groupby
 from loyalty import clock, conditions
 from loyalty.models import Programme
 from loyalty.programme import terms_revised
+from loyalty.translated import in_language
 from members.models import Tier
+from members.segments.definition import codes_in
 from rewards import expiry
 from rewards.models import ExpiryPolicy, RuleRevision, TierTerms, Wallet
 from rewards.tier_rules import Level, TierRules
@@ -239,6 +241,19 @@ def kept() -> Terms:
 def revised() -> None:
     """Tell every process that terms were revised. Call in the transaction of the revision."""
     terms_revised()
+
+
+def rules_for_segment(code: str) -> list[str]:
+    """The names of rules in use whose latest conditions ask for members of a segment."""
+    latest: dict[int, Rule] = {}
+    for rule in current().rules:
+        if rule.rule_id not in latest or latest[rule.rule_id].number < rule.number:
+            latest[rule.rule_id] = rule
+    return [
+        in_language(rule.names) or rule.code
+        for rule in latest.values()
+        if rule.condition and code in codes_in(rule.condition.node)
+    ]
 
 
 def forget() -> None:

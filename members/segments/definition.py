@@ -1,9 +1,11 @@
 """What a segment is made of: its parsed conditions, what they look at, and which other segments they name."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import datetime as dt
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
+from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
@@ -95,6 +97,83 @@ def _references(segment: Segment) -> set[str]:
         return set(define(segment).references)
     except conditions.ConditionError:
         return set()
+
+
+# --- Staff's work -----------------------------------------------------------------------------------------------------
+
+UsersOf = Callable[[str], list[str]]
+"""Gives the names of what uses the segment of a code: rules, campaigns."""
+
+_users: dict[str, UsersOf] = {}
+
+
+def add_user(key: str, users_of: UsersOf) -> None:
+    """Let a floor above say what of its own asks for a segment, which then cannot be archived."""
+    _users[key] = users_of
+
+
+def create(*, code: str, names: Mapping[str, str], kind: str, data: object, at: dt.datetime) -> Segment:
+    """A new segment, to be filled by the next tick. Raises ConditionError; SegmentRefused for a code that is taken."""
+    if Segment.objects.filter(code=code).exists():
+        raise SegmentRefused("code", _("There is a segment of this code already."))
+    of_list = kind == Segment.Kind.LIST
+    conditions_ = {} if of_list else check(code=code, data=data).as_json()
+    return Segment.objects.create(
+        code=code,
+        names=dict(names),
+        kind=kind,
+        conditions=conditions_,
+        created_at=at,
+        refreshed_at=at if of_list else None,
+    )
+
+
+def revise(*, segment_id: int, names: Mapping[str, str], data: object) -> Segment:
+    """Give a segment other names or conditions; with others its members are looked for afresh.
+
+    Raises ConditionError and SegmentRefused. Under the row lock, so that no refresh by the old conditions comes after.
+    """
+    with transaction.atomic():
+        segment = Segment.objects.select_for_update(no_key=True).get(pk=segment_id)
+        segment.names = dict(names)
+        if segment.kind == Segment.Kind.CONDITIONS:
+            wanted = check(code=segment.code, data=data).as_json()
+            if wanted != segment.conditions:
+                segment.conditions, segment.refreshed_at, segment.problem = wanted, None, ""
+        segment.save()
+    return segment
+
+
+def archive(*, segment_id: int) -> Segment:
+    """Take a segment out of use: it keeps its members and is refreshed no more. Raises SegmentRefused while used."""
+    with transaction.atomic():
+        segment = Segment.objects.select_for_update(no_key=True).get(pk=segment_id)
+        users = users_of(segment.code)
+        if users:
+            raise SegmentRefused(
+                "is_active", _("It is still used by: %(users)s.") % {"users": ", ".join(users)}
+            )
+        segment.is_active = False
+        segment.save()
+    return segment
+
+
+def restore(*, segment_id: int) -> Segment:
+    """Take an archived segment into use again; its members are looked for afresh."""
+    with transaction.atomic():
+        segment = Segment.objects.select_for_update(no_key=True).get(pk=segment_id)
+        segment.is_active = True
+        if segment.kind == Segment.Kind.CONDITIONS:
+            segment.refreshed_at, segment.problem = None, ""
+        segment.save()
+    return segment
+
+
+def users_of(code: str) -> list[str]:
+    """What asks for the segment: other segments, and what the floors above name."""
+    return [str(each) for each in named_by(code)] + [
+        name for users in _users.values() for name in users(code)
+    ]
 
 
 def named_by(code: str) -> list[Segment]:
