@@ -120,7 +120,7 @@ def _begin_round(known: Terms, part: Participation, *, at: dt.datetime) -> None:
 
 
 def asking(member: Member, *, at: dt.datetime) -> Mapping[str, Any]:
-    """A member (with the tier) as the conditions of audiences see them. Two statements: the ladder of tiers, the segments."""
+    """A member (with the tier) as the conditions of audiences see them. Two statements."""
     reached = Tier.objects.filter(rank__lte=member.tier.rank).order_by("rank").values_list("code", flat=True)
     columns = ("birth_date", "language", "joined_at", "acquisition_channel", "time_zone")
     row = {name: getattr(member, name) for name in columns}
