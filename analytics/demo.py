@@ -23,7 +23,8 @@ from loyalty.partners.keys import create_key
 from loyalty.runs import record
 from members.activities import NewActivity
 from members.enrolment import enrol_many
-from members.models import Member, Product, Store, User
+from members.models import Member, Product, Segment, Store, User
+from members.segments import definition, lists, refresh, value
 from rewards import ledger, tier_review
 from rewards.demo import catalogue, challenges, economy, giving, leaderboards, vouchers
 from rewards.demo.people import DEMO_EMAIL, Person, people
@@ -93,6 +94,7 @@ def seed(*, at: dt.datetime, members: int = MEMBERS, progress: Progress = lambda
         giving.make_draws(demo_member_id=ids[0], others=others, at=at)
         leaderboards.make_leaderboards(demo_member_id=ids[0], others=others, at=at)
         run.progress(done=len(shopping))
+        _make_segments(ids, at=at)
         nightly.run_nightly(at=at, full=True)
 
 
@@ -207,6 +209,22 @@ def _correct(ids: dict[int, int], staff: User, chance: random.Random, *, at: dt.
             )
         except ledger.InsufficientPoints:
             continue
+
+
+def _make_segments(ids: dict[int, int], *, at: dt.datetime) -> None:
+    """A list of invited members beside the ready-made segments, and all of them filled."""
+    friends = definition.create(
+        code="tasting-evening",
+        names={"fi": "Maisteluilta", "sv": "Provsmakningskväll", "en": "Tasting evening"},
+        kind=Segment.Kind.LIST,
+        data={},
+        at=at,
+    )
+    invited = lists.Checked(sorted(ids.values())[:12], (), 12)
+    lists.take_in(segment_id=friends.pk, checked=invited, mode=lists.Mode.ADD, at=at)
+    value.compute(at=at)
+    for segment_id in refresh.new_segments():
+        refresh.refresh(segment_id=segment_id, at=at)
 
 
 def _people_who_log_in(member_id: int) -> User:
