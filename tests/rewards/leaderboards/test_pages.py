@@ -166,7 +166,9 @@ def test_one_can_look_back_at_final_tables(client: Client, board: Leaderboard) -
     assert "June 2026" in text
 
 
-@pytest.mark.parametrize("query", [{"board": "x\x00"}, {"from": "never"}, {"from": "9999-99-99"}, {"board": "no"}])
+@pytest.mark.parametrize(
+    "query", [{"board": "x\x00"}, {"from": "never"}, {"from": "9999-99-99"}, {"board": "no"}]
+)
 def test_what_is_unknown_in_the_address_counts_as_not_chosen(
     client: Client, board: Leaderboard, query: dict[str, str]
 ) -> None:
@@ -336,7 +338,9 @@ def test_marketers_make_leaderboards_and_see_how_they_stand(board: Leaderboard) 
     answer = browser.post(reverse("admin:rewards_leaderboard_add"), made)
     assert answer.status_code == 302, answer.content.decode()[-3000:]
     assert Leaderboard.objects.get(code="week").name == "The week"
-    refused = browser.post(reverse("admin:rewards_leaderboard_add"), made | {"code": "x", "basis": "challenge"})
+    refused = browser.post(
+        reverse("admin:rewards_leaderboard_add"), made | {"code": "x", "basis": "challenge"}
+    )
     assert "Say which challenge" in refused.content.decode()
     text = browser.get(reverse("admin:rewards_leaderboard_change", args=[board.pk])).content.decode()
     assert "Other 0" in text
