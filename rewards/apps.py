@@ -16,11 +16,11 @@ class RewardsConfig(AppConfig):
         from rewards.leaderboards.membership import HOLDER as NICKNAMES
         from rewards.redemption import handlers as redemption_handlers  # noqa: F401 - subscribes
 
-        add_holder(leaving.POINTS)
-        add_holder(leaving.GIFTS)
-        add_holder(NICKNAMES)
+        for holder in leaving.HOLDERS:
+            add_holder(holder)
         add_holder(GIFTS_TO_CAUSES)
         add_holder(DRAWS)
+        add_holder(NICKNAMES)
         add_place(
             Place(
                 key="rewards.challenges",
