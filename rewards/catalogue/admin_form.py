@@ -37,9 +37,11 @@ SECTIONS: tuple[tuple[Any, dict[str, Any]], ...] = (
         {
             "fields": (
                 "is_active",
-                ("opens_at", "closes_at"),
+                "opens_at",
+                "closes_at",
                 "minimum_tier",
-                ("early_opens_at", "early_tier"),
+                "early_opens_at",
+                "early_tier",
                 "conditions",
             )
         },
