@@ -80,6 +80,7 @@ SCHEDULE = (
     Entry("rewards.expire_points", Every(3600), "Lets points expire."),
     Entry("rewards.announce_expiring", Every(3600), "Tells members ahead of time which points expire."),
     Entry("rewards.review_favourites", Every(3600), "Tells members which favourites they can get now."),
+    Entry("rewards.prune_pictures", Daily(dt.time(1, 45)), "Deletes pictures that nothing shows any more."),
     Entry("rewards.lapse_redemptions", Every(600), "Lets reservations lapse that nobody collected."),
     Entry(
         "rewards.keep_vouchers",

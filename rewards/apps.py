@@ -18,11 +18,11 @@ class RewardsConfig(AppConfig):
 
         member_fields.register()
         add_user("rewards.rules", terms.rules_for_segment)
-        add_holder(leaving.POINTS)
-        add_holder(leaving.GIFTS)
-        add_holder(NICKNAMES)
+        for holder in leaving.HOLDERS:
+            add_holder(holder)
         add_holder(GIFTS_TO_CAUSES)
         add_holder(DRAWS)
+        add_holder(NICKNAMES)
         add_place(
             Place(
                 key="rewards.challenges",

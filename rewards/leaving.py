@@ -10,9 +10,13 @@ from django.utils.translation import ngettext
 
 from members.models import Member
 from members.personal_data import Holder
+from rewards.catalogue import personal as catalogue
+from rewards.challenges import personal as challenges
 from rewards.gifts import preference_of
 from rewards.models import BulkAdjustmentRow
 from rewards.queries import balance_of
+from rewards.redemption import personal as redemption
+from rewards.vouchers import personal as vouchers
 from rewards.wording import number
 
 
@@ -39,3 +43,24 @@ def _forget(member_id: int) -> None:
 
 POINTS = Holder(key="points", loss=_points_lost, erase=_forget)
 GIFTS = Holder(key="gifts", copy=_gift_preference)
+
+HOLDERS = (
+    POINTS,
+    GIFTS,
+    redemption.HOLDER,
+    vouchers.HOLDER,
+    catalogue.FAVOURITES,
+    catalogue.NEVER_WANTS,
+    challenges.CHALLENGES,
+    challenges.BADGES,
+)
+
+
+def give_up(*, member_id: int, at: datetime) -> None:
+    """After a member has been erased: what they had not used is free for others, and nothing begins for them any more.
+
+    Not in the erasing itself, which holds the member's row: redemptions lock accounts and vouchers first. Idempotent.
+    """
+    redemption.give_up(member_id=member_id, at=at)
+    vouchers.give_up(member_id=member_id, at=at)
+    challenges.give_up(member_id=member_id, at=at)

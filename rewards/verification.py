@@ -13,6 +13,7 @@ from django.db import connection
 from members.models import TierChange
 from rewards import terms, tier_rules, tier_sums
 from rewards.causes.verification import CHECKS as CAUSE_CHECKS
+from rewards.challenges.verification import CHECKS as CHALLENGE_CHECKS
 from rewards.draws.verification import CHECKS as DRAW_CHECKS
 from rewards.tier_rules import Calendar, Held, Hold
 from rewards.vouchers.verification import CHECKS as VOUCHER_CHECKS
@@ -283,13 +284,13 @@ def verify(*, at: dt.datetime) -> list[Violation]:
     A: cached balances equal their transfers. B: lots equal points less allocations, and make up the balances.
     C: reversals never exceed what they reverse. D: tiers equal their recomputation. E: each effect at most once.
     H: pieces taken equal the redemptions that hold; points come back exactly once where one ended;
-    what vouchers are worth, causes were given and draws have published agrees with its rows.
+    what vouchers are worth, causes were given, draws have published and challenges gave agrees with its rows.
     """
     return [*_broken_rows(), *_broken_tiers(at)]
 
 
 def _broken_rows() -> Iterator[Violation]:
-    theirs = (*VOUCHER_CHECKS, *CAUSE_CHECKS, *DRAW_CHECKS)
+    theirs = (*VOUCHER_CHECKS, *CAUSE_CHECKS, *DRAW_CHECKS, *CHALLENGE_CHECKS)
     of_rewards = (Check("H", each.table, each.problem, each.sql) for each in theirs)
     for check in (*CHECKS, *of_rewards):
         for row, found, expected in _rows(check.sql):

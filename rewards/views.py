@@ -25,7 +25,6 @@ from members.personal_data import copies_of
 from members.portal import member_page
 from members.queries import activity_data, profile_data
 from rewards import offers, queries
-from rewards.catalogue.preferences import catalogue_data
 from rewards.catalogue.suggestions import next_reward
 from rewards.offers import OfferNotFound
 from rewards.queries import Entry, Page
@@ -274,7 +273,6 @@ def my_data(request: HttpRequest, member: Member) -> HttpResponseBase:
         ],
         "activities": activity_data(member),
         **copies_of(member),
-        **catalogue_data(member),
     }
     response = JsonResponse(data, json_dumps_params={"ensure_ascii": False, "indent": 2})
     response["Content-Disposition"] = f'attachment; filename="my-data-{timezone.localdate():%Y-%m-%d}.json"'

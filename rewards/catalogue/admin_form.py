@@ -20,7 +20,7 @@ from unfold.widgets import (
 from loyalty.conditions.forms import ConditionField
 from rewards.catalogue import pictures
 from rewards.catalogue.pictures import Drawn, PictureRefused, PictureTooLarge
-from rewards.models import Reward, RewardStock
+from rewards.models import Reward, RewardStock, VoucherFamily
 
 Kind, Fulfilment = Reward.Kind, Reward.Fulfilment
 
@@ -37,9 +37,11 @@ SECTIONS: tuple[tuple[Any, dict[str, Any]], ...] = (
         {
             "fields": (
                 "is_active",
-                ("opens_at", "closes_at"),
+                "opens_at",
+                "closes_at",
                 "minimum_tier",
-                ("early_opens_at", "early_tier"),
+                "early_opens_at",
+                "early_tier",
                 "conditions",
             )
         },
@@ -120,6 +122,9 @@ class RewardForm(forms.ModelForm):  # type: ignore[type-arg]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.stock = RewardStock.objects.filter(reward=self.instance.pk).first() if self.instance.pk else None
+        if "voucher_family" in self.fields:  # a code for everybody cannot be had for points
+            families = VoucherFamily.objects.exclude(source=VoucherFamily.Source.SHARED)
+            self.fields["voucher_family"].queryset = families  # type: ignore[attr-defined]
         if self.stock is not None:
             self.initial["pieces"] = self.stock.total
             self.fields["pieces"].help_text = _("%(taken)s of them are taken. Empty: it never runs out.") % {

@@ -13,11 +13,12 @@ from rest_framework.response import Response
 from loyalty import clock
 from loyalty.api.language import LANGUAGE_PARAMETER, SpeakingView
 from loyalty.api.pagination import CursorPage
-from loyalty.api.problems import FieldError, Invalid, NotFound
+from loyalty.api.problems import Conflict, FieldError, Invalid, NotFound
 from loyalty.partners.models import Scope
 from members.api import seen_member
+from rewards.catalogue import favourites
 from rewards.catalogue.asking import pieces_left
-from rewards.catalogue.listing import can_be_seen, catalogue, listing, on_offer, shown_to
+from rewards.catalogue.listing import announced, can_be_seen, catalogue, listing, on_offer, shown_to
 from rewards.catalogue.serializers import (
     MemberRewardSerializer,
     RewardSerializer,
@@ -33,6 +34,10 @@ _LONGEST = 50
 
 class UnknownReward(NotFound):
     code, title = "unknown-reward", _("There is no such reward in the catalogue.")
+
+
+class MarkedTooMany(Conflict):
+    code, title = "too-many-favourites", _("The member has marked as many rewards as can be marked.")
 
 
 class CheapestFirst(CursorPage):
@@ -79,7 +84,7 @@ class RewardView(SpeakingView):
         responses=RewardSerializer,
     )
     def get(self, request: Request, public_id: uuid.UUID) -> Response:
-        reward = catalogue().filter(public_id=public_id).first()
+        reward = announced(at=clock.now()).filter(public_id=public_id).first()
         if reward is None:
             raise UnknownReward
         return Response(reward_answer(reward, pieces_left=pieces_left([reward]).get(reward.pk)))
@@ -130,6 +135,46 @@ class MemberRewardView(SpeakingView):
             if can_be_seen(shown, at=at):
                 return Response(shown_answer(shown))
         raise UnknownReward
+
+
+class FavouriteView(SpeakingView):
+    """A reward that the member marks, or no longer."""
+
+    required_scopes = Scope.REDEMPTIONS_WRITE
+
+    @extend_schema(
+        operation_id="members_mark_reward",
+        summary="Mark a reward as a member's favourite",
+        description=(
+            "The member is told when they can get it. Marked before: the same answer, so it needs no Idempotency-Key."
+        ),
+        parameters=[LANGUAGE_PARAMETER],
+        request=None,
+        responses={204: None},
+    )
+    def put(self, request: Request, public_id: uuid.UUID, reward_id: uuid.UUID) -> Response:
+        member, at = seen_member(public_id, request.auth.partner), clock.now()
+        for shown in shown_to(member, list(catalogue().filter(public_id=reward_id)), at=at):
+            if can_be_seen(shown, at=at):
+                try:
+                    favourites.mark(member_id=member.pk, reward=shown.reward, at=at)
+                except favourites.TooManyFavourites:
+                    raise MarkedTooMany from None
+                return Response(status=204)
+        raise UnknownReward
+
+    @extend_schema(
+        operation_id="members_unmark_reward",
+        summary="Take a favourite's mark away",
+        description="204 also where there was no mark, so it needs no Idempotency-Key.",
+        parameters=[LANGUAGE_PARAMETER],
+        responses={204: None},
+    )
+    def delete(self, request: Request, public_id: uuid.UUID, reward_id: uuid.UUID) -> Response:
+        member = seen_member(public_id, request.auth.partner)
+        for reward in Reward.objects.filter(public_id=reward_id).only("pk"):
+            favourites.unmark(member_id=member.pk, reward_id=reward.pk)
+        return Response(status=204)
 
 
 def filters(query: Mapping[str, str]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from rewards.catalogue.api import MemberRewardsView, MemberRewardView, RewardsView, RewardView
+from rewards.catalogue.api import FavouriteView, MemberRewardsView, MemberRewardView, RewardsView, RewardView
 
 urlpatterns = [
     path("rewards", RewardsView.as_view(), name="api-rewards"),
@@ -12,5 +12,10 @@ urlpatterns = [
         "members/<uuid:public_id>/rewards/<uuid:reward_id>",
         MemberRewardView.as_view(),
         name="api-member-reward",
+    ),
+    path(
+        "members/<uuid:public_id>/favourites/<uuid:reward_id>",
+        FavouriteView.as_view(),
+        name="api-member-favourite",
     ),
 ]

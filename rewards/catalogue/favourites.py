@@ -34,7 +34,10 @@ def mark(*, member_id: int, reward: Reward, at: dt.datetime) -> bool:
 
     What the member can afford as they mark it they know already: they are told after the next time they could not.
     """
-    if Favourite.objects.filter(member_id=member_id).count() >= MOST:
+    marked = Favourite.objects.filter(member_id=member_id)
+    if marked.filter(reward=reward).exists():
+        return False
+    if marked.count() >= MOST:
         raise TooManyFavourites
     known = gather(member_ids=[member_id], rewards=[reward], at=at)
     free = not judge(reward=reward, asker=known.asker(member_id, reward), at=at)

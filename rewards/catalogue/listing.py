@@ -113,9 +113,14 @@ def catalogue() -> QuerySet[Reward]:
 
 def on_offer(*, at: dt.datetime, category: str = "", tag: str = "") -> QuerySet[Reward]:
     """The rewards that anybody can get now or soon."""
-    soon = Q(opens_at=None) | Q(opens_at__lte=at + SOON) | Q(early_opens_at__lte=at + SOON)
     open_ = Q(closes_at=None) | Q(closes_at__gt=at)
-    return _narrowed(catalogue().filter(soon, open_), category, tag)
+    return _narrowed(announced(at=at).filter(open_), category, tag)
+
+
+def announced(*, at: dt.datetime) -> QuerySet[Reward]:
+    """The rewards in the catalogue but those that open in the far future, of which nobody is told yet."""
+    soon = Q(opens_at=None) | Q(opens_at__lte=at + SOON) | Q(early_opens_at__lte=at + SOON)
+    return catalogue().filter(soon)
 
 
 def _narrowed(rewards: QuerySet[Reward], category: str, tag: str) -> QuerySet[Reward]:

@@ -11,6 +11,8 @@ import io
 import warnings
 from dataclasses import dataclass
 
+from django.db import IntegrityError, transaction
+from django.db.models import Exists, ForeignObjectRel, OuterRef, ProtectedError
 from django.utils.translation import gettext as _
 from PIL import Image, ImageCms, ImageOps
 
@@ -79,6 +81,23 @@ def keep(drawn: Drawn, *, at: dt.datetime) -> Picture:
         },
     )
     return picture
+
+
+def prune(*, before: dt.datetime) -> int:
+    """Delete pictures taken in before that moment that nothing shows (left by previews and exchanges); how many.
+
+    What refers to a picture is read off the models. One that is taken into use at this moment is kept by its key.
+    """
+    unused = Picture.objects.filter(added_at__lt=before)
+    for relation in Picture._meta.get_fields(include_hidden=True):
+        if isinstance(relation, ForeignObjectRel):
+            users = relation.related_model._base_manager.filter(**{relation.field.name: OuterRef("pk")})
+            unused = unused.filter(~Exists(users))
+    deleted = 0
+    for picture_id in list(unused.values_list("pk", flat=True)):
+        with contextlib.suppress(IntegrityError, ProtectedError), transaction.atomic():
+            deleted += Picture.objects.filter(pk=picture_id).delete()[0]
+    return deleted
 
 
 def draw(upload: bytes) -> Drawn:

@@ -7,13 +7,12 @@ another is not offered the other; what they said themselves weighs more than wha
 import datetime as dt
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from django.db import connection, transaction
 
-from members.models import Consent, Member, Product
+from members.models import Consent, Product
 from members.models.consent import Purpose
-from rewards.models import Aversion, AversionKind, Favourite, MemberAversion, Reward
+from rewards.models import Aversion, AversionKind, MemberAversion, Reward
 
 NEEDED = (Purpose.PROFILING, Purpose.PURCHASE_LINES)
 """What a member has to agree to before their purchases choose for them."""
@@ -187,15 +186,3 @@ def say(*, member_id: int, kind_ids: Collection[int], at: dt.datetime) -> None:
             [MemberAversion(member_id=member_id, kind_id=kind_id, said_at=at) for kind_id in sorted(wanted)],
             ignore_conflicts=True,
         )
-
-
-def catalogue_data(member: Member) -> dict[str, list[dict[str, Any]]]:
-    """What the catalogue holds about a member, for their own copy of their data."""
-    marked = Favourite.objects.filter(member=member).order_by("pk").select_related("reward")
-    said = MemberAversion.objects.filter(member=member).order_by("pk").select_related("kind")
-    return {
-        "favourites": [
-            {"reward": each.reward.name or each.reward.code, "marked_at": each.marked_at} for each in marked
-        ],
-        "never_wants": [{"kind": str(each.kind), "said_at": each.said_at} for each in said],
-    }

@@ -33,6 +33,7 @@ from rewards.models import Aversion, Reward, RewardCategory
 
 PAGE = 24
 SUGGESTED = 3
+_LONGEST_ID = 18
 
 
 @require_safe
@@ -110,7 +111,8 @@ def favourite(request: HttpRequest, member: Member, public_id: uuid.UUID) -> Htt
 def reward_preferences(request: HttpRequest, member: Member) -> HttpResponseBase:
     """What the member never wants to be offered."""
     if request.method == "POST":
-        ids = {int(text) for text in request.POST.getlist("never") if text.isascii() and text.isdigit()}
+        said = request.POST.getlist("never")
+        ids = {int(text) for text in said if text.isascii() and text.isdigit() and len(text) <= _LONGEST_ID}
         try:
             preferences.say(member_id=member.pk, kind_ids=ids, at=clock.now())
         except preferences.UnknownKind:

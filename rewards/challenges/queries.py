@@ -23,6 +23,7 @@ from rewards.models import (
     Participation,
     StepAward,
 )
+from rewards.vouchers.wording import until as last_day
 
 
 class Place(StrEnum):
@@ -79,6 +80,11 @@ class Shown:
     def target(self) -> Decimal:
         """What completes it."""
         return self.steps[-1].step.target if self.steps else Decimal(0)
+
+    @property
+    def until(self) -> str:
+        """The last day that counts, with the hour where it does not end with the day; "" without an end."""
+        return last_day(self.ends_at)
 
     @property
     def bar(self) -> tuple[str, str]:

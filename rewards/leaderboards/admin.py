@@ -133,9 +133,21 @@ class LeaderboardProfileAdmin(MemberScopedAdmin, KantisAdmin):
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Nothing is edited in place, so there is nothing to save."""
+        extra = {**(extra_context or {}), "show_save": False, "show_save_and_continue": False}
+        response: HttpResponse = super().change_view(request, object_id, form_url, extra)
+        return response
+
     @action(description=_("Give another nickname"), url_path="rename", permissions=["change"], icon="edit")
     def rename(self, request: HttpRequest, object_id: int) -> HttpResponse:
-        """Say why not instead of a form that fails, and keep who did it in the log."""
+        """A page that asks for the other nickname, and says why one cannot be had; who did it stands in the log."""
         profile = self.get_object(request, str(object_id))
         if profile is None:
             raise Http404

@@ -112,10 +112,10 @@ def _choices(board: Leaderboard, shown: LeaderboardTable | None) -> list[Choice]
 
 
 def period_name(table: LeaderboardTable) -> str:
-    """“June 2026”, “15.6.2026–21.6.2026”, “2026” or “from the beginning”."""
+    """“June 2026”, “15.6.2026–21.6.2026”, “2026”, “from the beginning”; "" for the whole of a challenge."""
     match Period(table.leaderboard.period):
         case Period.EVER:
-            return pgettext("leaderboard", "from the beginning")
+            return "" if table.leaderboard.challenge_id else pgettext("leaderboard", "from the beginning")
         case Period.YEAR:
             return str(table.starts_on.year)
         case Period.MONTH:

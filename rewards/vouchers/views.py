@@ -14,6 +14,8 @@ from rewards.models import Voucher
 from rewards.vouchers import queries, wording
 
 PAGE = 20
+MOST_ACTIVE = 500
+"""Shown on one page: nobody looks for a code that counts on a second one."""
 
 
 @require_safe
@@ -22,7 +24,7 @@ def my_vouchers(request: HttpRequest, member: Member) -> HttpResponseBase:
     """Every voucher of the member, from rewards, prizes and the shop: those that count first."""
     at = clock.now()
     found = queries.of_member(member.pk)
-    active = list(queries.in_state(found, Voucher.State.ACTIVE, at=at)[:PAGE])
+    active = list(queries.in_state(found, Voucher.State.ACTIVE, at=at)[:MOST_ACTIVE])
     past = found.exclude(pk__in=queries.in_state(found, Voucher.State.ACTIVE, at=at).values("pk"))
     page = Paginator(past, PAGE).get_page(request.GET.get("page"))
     context = {

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from loyalty import programme
 from loyalty.templatetags.portal import money
+from members.models import Product
 from rewards.models import VoucherFamily
 
 Kind = VoucherFamily.Kind
@@ -23,14 +24,14 @@ def worth(family: VoucherFamily, value: Decimal | None = None) -> str:
         if family.at_most is not None:
             return _("%(percent)s %% off, at most %(amount)s") % {
                 "percent": percent,
-                "amount": _money(family.at_most),
+                "amount": money_text(family.at_most),
             }
         return _("%(percent)s %% off") % {"percent": percent}
     if family.kind == Kind.PRODUCT:
         if amount:
-            return _("one product for nothing, worth up to %(amount)s") % {"amount": _money(amount)}
+            return _("one product for nothing, worth up to %(amount)s") % {"amount": money_text(amount)}
         return _("one product for nothing")
-    return _("%(amount)s off") % {"amount": _money(amount)}
+    return _("%(amount)s off") % {"amount": money_text(amount)}
 
 
 def until(expires_at: dt.datetime | None) -> str:
@@ -50,8 +51,8 @@ def conditions(family: VoucherFamily) -> list[str]:
 
 def _conditions(family: VoucherFamily) -> Iterator[str]:
     if family.minimum_purchase:
-        yield _("For purchases of at least %(amount)s.") % {"amount": _money(family.minimum_purchase)}
-    if things := [*family.departments, *family.categories, *family.skus]:
+        yield _("For purchases of at least %(amount)s.") % {"amount": money_text(family.minimum_purchase)}
+    if things := [*family.departments, *family.categories, *_products(family)]:
         yield _("For: %(things)s.") % {"things": ", ".join(things)}
     if family.partner is not None:
         yield _("At %(partner)s.") % {"partner": family.partner.name}
@@ -59,5 +60,17 @@ def _conditions(family: VoucherFamily) -> Iterator[str]:
         yield _("What a purchase does not use up stays on it.")
 
 
-def _money(amount: Decimal) -> str:
+def _products(family: VoucherFamily) -> list[str]:
+    """The products by name; by SKU where none has been sold under a name yet."""
+    if not family.skus:
+        return []
+    sold = Product.objects.filter(sku__in=family.skus).exclude(name="").order_by("-pk")
+    if family.partner_id is not None:
+        sold = sold.filter(partner=family.partner_id)
+    names = dict(sold.values_list("sku", "name"))
+    return list(dict.fromkeys(names.get(sku, sku) for sku in family.skus))
+
+
+def money_text(amount: Decimal) -> str:
+    """Money in the base currency, as people write it."""
     return money(amount, programme.current().base_currency)

@@ -1,6 +1,7 @@
 """Everything that a till may get wrong: a problem that names the field, and nothing written."""
 
 import datetime as dt
+import re
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from loyalty.partners import keys
 from loyalty.partners.models import Scope
 from members.models import Activity, ActivityLine, Category, ExternalId, Member, Product, SalesChannel, Store
 from rewards.models import Account, Transfer
+from tests.api.test_reward_scopes import ROUTES, patterns_of
 from tests.api.till import Till, purchase
 from tests.factories.members import NOON
 
@@ -390,14 +392,9 @@ def test_another_partner_sees_nothing(till: Till, other: Till, aino: Member, pat
 
 def test_every_route_of_the_api_is_in_these_tables() -> None:
     """A new route fails here until somebody says who may call it."""
-    routes = set()
-    for app in ("members", "rewards"):
-        patterns = __import__(f"{app}.api_urls", fromlist=["urlpatterns"]).urlpatterns
-        routes |= {str(pattern.pattern).replace("<uuid:public_id>", "{}") for pattern in patterns}
-    tabled = {
-        path.split("?")[0].replace("{member}", "{}").replace("{activity}", "{}")
-        for path in {**READS, **WRITES, **ON_ONE}
-    }
+    routes = {route for app in ("members", "rewards") for route in patterns_of(f"{app}.api_urls")}
+    of_rewards = [path for _method, path in ROUTES]
+    tabled = {re.sub(r"{\w+}", "{}", path.split("?")[0]) for path in [*READS, *WRITES, *ON_ONE, *of_rewards]}
     assert routes == tabled
 
 

@@ -8,12 +8,14 @@ from members.consents import set_consent
 from members.models import Member
 from rewards import ledger
 from rewards.ledger import Grant, Why
-from rewards.models import Wallet
+from rewards.models import Aversion, AversionKind, Wallet
 from tests.browser import walking
 from tests.browser.walking import SCHEMES
 from tests.browser.walking import portal_faults as faults
 from tests.factories.campaigns import MessageFactory
+from tests.factories.challenges import badge, challenge
 from tests.factories.portal import DAY, NOW, PASSWORD, portal_member, purchases
+from tests.factories.redemptions import redeemed, reward, voucher_reward
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
@@ -29,6 +31,8 @@ VISITOR_PAGES = (
 MEMBER_PAGES = (
     *("/", "/activity/", "/card/", "/points/expiring/", "/messages/", "/invite/", "/offers/"),
     *("/tiers/", "/points/give/"),
+    *("/rewards/", "/rewards/mine/", "/rewards/vouchers/", "/challenges/", "/badges/", "/profile/never/"),
+    *("/causes/", "/donations/", "/draws/", "/leaderboards/"),
     *("/profile/", "/profile/details/", "/profile/places/", "/profile/consents/", "/profile/security/"),
     *("/account/email/", "/account/password/change/", "/account/2fa/", "/account/2fa/webauthn/"),
     *("/account/sessions/", "/account/logout/", "/account/reauthenticate/", "/nothing/"),
@@ -55,7 +59,21 @@ def member() -> Member:
     ledger.reverse(transfer_id=earned.pk, points=3, why=Why(activity_id=earned.activity_id), at=NOW)
     for channel in ("inbox", "email"):
         MessageFactory(member=aino, channel=channel, status="sent", sent_at=NOW, points=40)
+    rewards_of_every_sort(aino)
     return aino
+
+
+def rewards_of_every_sort(aino: Member) -> None:
+    """Something to get, a voucher in hand, a challenge to join with a badge, and a choice of milk."""
+    redeemed(aino, voucher_reward(points=10), at=NOW)
+    reward(points=20, money="2.50", tags=["new"])
+    reward(points=99_000, names={"en": "A weekend away"})
+    steps = [{"target": 2, "badge": badge(levels=1)}]
+    challenge(steps=steps, starts_at=NOW - DAY, ends_at=NOW + 5 * DAY, by_choice=True)
+    challenge(steps=steps, starts_at=NOW - DAY, ends_at=None)
+    milk = Aversion.objects.create(code="milk", names={"en": "Milk"})
+    for code in ("oat", "whole"):
+        AversionKind.objects.create(aversion=milk, code=code, names={"en": code})
 
 
 def log_in(page: Any, url: str) -> None:

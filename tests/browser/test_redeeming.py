@@ -1,6 +1,8 @@
-"""Redeeming in a real browser: reach a reward, confirm, show the code, and cancel; accessible on a phone and a desk."""
+"""Redeeming in a real browser: reach a reward, confirm, show the code, use it at a till over HTTP; or cancel."""
 
+import itertools
 import os
+import urllib.parse
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,8 @@ import pytest
 from loyalty import clock
 from rewards.models import Redemption
 from tests.browser.walking import portal_faults as faults
+from tests.browser.walking import post
+from tests.factories.partners import PartnerFactory, key_for
 from tests.factories.portal import DAY, PASSWORD, portal_member
 from tests.factories.redemptions import points_for, redeemed, reward, voucher_reward
 
@@ -29,6 +33,7 @@ def test_a_member_redeems_shows_the_code_and_cancels(page: Any, live_server: Any
         points=250, money="2.50", descriptions={"fi": "Iso muki"}, instructions={"fi": "Kysy tiskiltä."}
     )
     redeemed(aino, voucher_reward(points=100, names={"fi": "Viisi euroa"}), at=now - DAY)
+    lunch = voucher_reward(points=120, names={"fi": "Lounasetu"})
     page.set_viewport_size(viewport)
 
     def seen(name: str) -> None:
@@ -41,6 +46,16 @@ def test_a_member_redeems_shows_the_code_and_cancels(page: Any, live_server: Any
     page.fill("input[name=login]", "aino@example.com")
     page.fill("input[name=password]", PASSWORD)
     page.click("main button[type=submit], main form button.button")
+    page.goto(f"{live_server.url}/rewards/")
+    page.locator(f"main a[href='/rewards/{lunch.public_id}/']").first.click()
+    page.wait_for_url(f"**/rewards/{lunch.public_id}/")
+    seen("reward")
+    page.click(f"a[href='/rewards/{lunch.public_id}/redeem/']")
+    page.click("main form button.button")
+    page.wait_for_url("**/rewards/mine/**")
+    seen("voucher")
+    assert page.locator(".membercard__code svg").count() == 1
+    at_the_till(live_server.url, page.inner_text(".membercard__number").split()[-1])
     page.goto(f"{live_server.url}/rewards/{mug.public_id}/redeem/")
     seen("confirm")
     page.click("main form button.button")
@@ -57,3 +72,24 @@ def test_a_member_redeems_shows_the_code_and_cancels(page: Any, live_server: Any
     page.wait_for_url(f"**/rewards/mine/{row.public_id}/")
     assert Redemption.objects.get(pk=row.pk).state == "cancelled"
     seen("cancelled")
+
+
+def at_the_till(url: str, code: str) -> None:
+    """The code as the page shows it, at a till that speaks HTTP: asked about, kept, used once, given back."""
+    _row, key = key_for(PartnerFactory())
+    number = itertools.count(1)
+
+    def call(what: str, **body: Any) -> dict[str, Any]:
+        path = f"vouchers/{urllib.parse.quote(code.strip().lower())}/{what}"
+        return post(url, key, path, body, once=f"{code}-{next(number)}")
+
+    answer = call("validate", total="7.40")
+    assert (answer["valid"], answer["amount"], answer["problems"]) == (True, "5.00", [])
+    assert call("lock", checkout="receipt-1", total="7.40")["state"] == "locked"
+    [locked] = call("validate", total="7.40")["problems"]
+    assert locked["code"] == "voucher-locked"
+    assert call("redeem", checkout="receipt-1")["amount"] == "5.00"
+    [used] = call("validate", total="7.40")["problems"]
+    assert used["code"] == "voucher-used"
+    assert call("rollback", checkout="receipt-1")["state"] == "rolled_back"
+    assert call("validate", total="7.40")["valid"]

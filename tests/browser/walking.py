@@ -59,14 +59,25 @@ def link_in_last_mail(url: str) -> str:
 
 
 def post_purchase(url: str, key: str, number: str, **facts: Any) -> dict[str, Any]:
-    """One purchase over HTTP, as a till or curl sends it: a key, JSON, no cookies. The answer's JSON."""
+    """One purchase over HTTP, as a till or curl sends it. The answer's JSON."""
+    return post(
+        url,
+        key,
+        "activities",
+        {"external_id": number, "kind": "purchase", "currency": "EUR", **facts},
+        once=number,
+    )
+
+
+def post(url: str, key: str, path: str, body: dict[str, Any], *, once: str) -> dict[str, Any]:
+    """A till's request over HTTP: a key, JSON, no cookies; ``once`` is its Idempotency-Key. The answer's JSON."""
     request = urllib.request.Request(
-        f"{url}/api/v1/activities",
-        data=json.dumps({"external_id": number, "kind": "purchase", "currency": "EUR", **facts}).encode(),
+        f"{url}/api/v1/{path}",
+        data=json.dumps(body).encode(),
         headers={
             "Authorization": f"Bearer {key}",
             "Content-Type": "application/json",
-            "Idempotency-Key": number,
+            "Idempotency-Key": once,
         },
     )
     try:

@@ -142,3 +142,28 @@ def test_lists_cost_the_same_for_one_reward_and_for_thirty(till: Till, aino: Mem
     for _number in range(29):
         reward(limit_per_member=1)
     assert [cost(path) for path in paths] == few
+
+
+def test_a_till_marks_and_unmarks_favourites(till: Till, aino: Member) -> None:
+    given, hidden = reward("bag"), reward("draft", is_active=False)
+    far = reward("far", opens_at="2027-06-20T00:00Z")
+    address = f"/api/v1/members/{aino.public_id}/favourites/"
+    for _again in range(2):
+        assert till.client.put(f"{address}{given.public_id}").status_code == 204
+    assert [each.reward for each in aino.favourites.all()] == [given]
+    for unseen in (hidden, far):
+        assert till.client.put(f"{address}{unseen.public_id}").json()["code"] == "unknown-reward"
+    for _again in range(2):
+        assert till.client.delete(f"{address}{given.public_id}").status_code == 204
+    assert not aino.favourites.exists()
+    others = tuple(scope for scope in Scope.values if scope != Scope.REDEMPTIONS_WRITE)
+    assert Till(till.partner, scopes=others).client.put(f"{address}{given.public_id}").status_code == 403
+    stranger = member(partner=PartnerFactory())
+    refused = till.client.put(f"/api/v1/members/{stranger.public_id}/favourites/{given.public_id}")
+    assert refused.json()["code"] == "unknown-member"
+
+
+def test_what_opens_in_the_far_future_is_not_told_of(till: Till) -> None:
+    far = reward("far", opens_at="2027-06-20T00:00Z")
+    assert codes(till.get("rewards")) == []
+    assert till.get(f"rewards/{far.public_id}").json()["code"] == "unknown-reward"

@@ -1,6 +1,7 @@
 """What is taken in as a picture is drawn anew; what is none, too large or a trap is refused."""
 
 import contextlib
+import datetime as dt
 import io
 import struct
 import zlib
@@ -22,6 +23,7 @@ from rewards.catalogue.pictures import (
     take_in,
 )
 from rewards.models import Picture
+from tests.factories.catalogue import reward
 from tests.factories.members import NOON
 
 
@@ -159,3 +161,15 @@ def test_a_picture_is_kept_for_good_by_whoever_fetched_it(client: Client) -> Non
         assert (again.status_code, again.content) == (304, b"")
     assert client.get(f"/pictures/{'0' * 64}.webp").status_code == 404
     assert client.get("/pictures/../settings.webp").status_code == 404
+
+
+@pytest.mark.django_db
+def test_pictures_that_nothing_shows_are_pruned_after_a_while() -> None:
+    shown, left, fresh = (
+        pictures.take_in(picture(size=(400, side)), at=at)
+        for side, at in ((300, NOON), (310, NOON), (320, NOON + dt.timedelta(days=6)))
+    )
+    reward("bag", picture=shown)
+    assert pictures.prune(before=NOON + dt.timedelta(days=1)) == 1
+    assert set(Picture.objects.all()) == {shown, fresh}
+    assert left not in Picture.objects.all()
