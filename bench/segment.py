@@ -21,8 +21,8 @@ SELECT gen_random_uuid(), lpad(n::text, 16, '0'), 'active', '', '', '', '', (ARR
   FROM generate_series(1, %s) AS n
 """
 _ACTIVITIES = """
-INSERT INTO members_activity (public_id, member_id, partner_id, external_id, kind_id, occurred_at, recorded_at, currency,
-    total, content_digest)
+INSERT INTO members_activity (public_id, member_id, partner_id, external_id, kind_id, occurred_at, recorded_at,
+    currency, total, content_digest)
 SELECT gen_random_uuid(), member.id, %s, member.id || '-' || n, 'purchase',
     timestamptz '2026-06-01' - ((member.id * 7919 + n * 104729) %% 365) * interval '1 day', now(), 'EUR',
     (member.id * 31 + n * 17) %% 100, ''

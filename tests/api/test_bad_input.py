@@ -307,6 +307,7 @@ ON_ONE = {
     "activities/{activity}/confirm": (Scope.ACTIVITIES_WRITE, {}, 409),
     "activities/{activity}/cancel": (Scope.ACTIVITIES_WRITE, {}, 409),
     "members/{member}/offers/activate": (Scope.OFFERS_WRITE, {"offer": "none"}, 404),
+    "segments/none/members": (Scope.SEGMENTS_WRITE, {"members": [{"external_id": "c-1"}]}, 404),
 }
 """Writes on one activity or member: the scope, a body, and the answer to it once the scope is there."""
 READS = {
@@ -318,6 +319,8 @@ READS = {
     "activities/{activity}/refunds": Scope.ACTIVITIES_READ,
     "members/{member}/offers": Scope.POINTS_READ,
     "tiers": Scope.POINTS_READ,
+    "members/{member}/segments": Scope.SEGMENTS_READ,
+    "segments": Scope.SEGMENTS_READ,
 }
 BODIES = {
     "members": lambda: {"external_id": "c-2"},
@@ -393,7 +396,10 @@ def test_every_route_of_the_api_is_in_these_tables() -> None:
     routes = set()
     for app in ("members", "rewards"):
         patterns = __import__(f"{app}.api_urls", fromlist=["urlpatterns"]).urlpatterns
-        routes |= {str(pattern.pattern).replace("<uuid:public_id>", "{}") for pattern in patterns}
+        routes |= {
+            str(pattern.pattern).replace("<uuid:public_id>", "{}").replace("<slug:code>", "none")
+            for pattern in patterns
+        }
     tabled = {
         path.split("?")[0].replace("{member}", "{}").replace("{activity}", "{}")
         for path in {**READS, **WRITES, **ON_ONE}
