@@ -90,6 +90,11 @@ def test_real_answers_fit_the_schema(schema: dict[str, Any], till: Till, other: 
     for page in ("", "/balance", "/statement"):
         check(schema, f"members/{{public_id}}{page}", "get", till.get(f"members/{aino.public_id}{page}"))
     check(schema, "tiers", "get", till.get("tiers"))
+    check(schema, "segments", "get", till.get("segments"))
+    check(schema, "members/{public_id}/segments", "get", till.get(f"members/{aino.public_id}/segments"))
+    for code in ("new", "none"):
+        named = {"members": [{"external_id": "c-1"}]}
+        check(schema, "segments/{code}/members", "post", till.post(f"segments/{code}/members", named))
 
 
 QUESTIONS = ("activities_simulate", "vouchers_validate")

@@ -1,6 +1,9 @@
 """Lists from files: every row is right or nothing is written."""
 
+from collections.abc import Iterator
+
 import pytest
+from django.utils.translation import override
 
 from members.models import ExternalId, Segment, SegmentChange
 from members.segments import lists
@@ -10,6 +13,12 @@ from tests.factories.partners import PartnerFactory
 from tests.factories.segments import members_of, segment
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _english() -> Iterator[None]:
+    with override("en"):
+        yield
 
 
 @pytest.fixture
