@@ -93,6 +93,22 @@ def write_later(sql: str, params: Sequence[Any]) -> None:
     waiting.params += params
 
 
+def write_together_later(writes: Sequence[tuple[str, Sequence[Any]]]) -> None:
+    """As ``write_later``, for rows that only refer to one another, by keys that are checked at the commit.
+
+    At once means in one statement here. Besides INSERTs, an UPDATE of rows that no other of the writes touches.
+    """
+    texts = tuple(sql for sql, _params in writes)
+    params = [value for _sql, values in writes for value in values]
+    waiting = _waiting.get()
+    no_room = waiting is None or len(waiting.texts) + len(texts) > WAITING_AT_MOST
+    if waiting is None or no_room or _savepoints() != waiting.savepoints:
+        run_prepared(_joined(texts[:-1], texts[-1]), params)
+        return
+    waiting.texts += texts
+    waiting.params += params
+
+
 def _savepoints() -> int:
     return sum(name is not None for name in connections[DEFAULT_DB_ALIAS].savepoint_ids)
 

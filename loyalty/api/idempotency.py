@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from django.db import OperationalError, transaction
+from django.db import IntegrityError, OperationalError, transaction
 from django.http import HttpResponse
 from django.utils.translation import gettext_lazy as _
 from rest_framework.renderers import JSONRenderer
@@ -31,6 +31,7 @@ HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
 MAX_LENGTH = 128
 DEADLOCK_TRIALS = 3
+_QUARRELS = ("40P01", "40001", "23505")  # deadlock_detected, serialization_failure, unique_violation
 
 _BARE = re.compile(r"[!#-\[\]-~]{1,128}", re.ASCII)
 _QUOTED = re.compile(r'"([ !#-\[\]-~]{1,128})"', re.ASCII)
@@ -77,7 +78,8 @@ class _Claim:
 def idempotent(method: View) -> View:
     """Decorate a view's method that writes: the work runs in a transaction, once per partner and key.
 
-    The method returns a ``Response`` and must be repeatable: after a deadlock it is called again from scratch.
+    The method returns a ``Response`` and must be repeatable: after a deadlock, or when another has just written
+    the same unique row, it is called again from scratch.
     """
 
     @functools.wraps(method)
@@ -89,7 +91,7 @@ def idempotent(method: View) -> View:
                 return _once(claim, work)
             except _KeptByAnother:
                 continue
-            except OperationalError as error:
+            except (OperationalError, IntegrityError) as error:
                 if trial == DEADLOCK_TRIALS or not _is_quarrel(error):
                     raise
                 time.sleep(random.uniform(0.01, 0.05) * trial)  # noqa: S311
@@ -158,5 +160,6 @@ def _http(status: int, body: bytes, headers: dict[str, str]) -> HttpResponse:
     return HttpResponse(body, status=status, headers=headers, content_type="application/json")
 
 
-def _is_quarrel(error: OperationalError) -> bool:
-    return getattr(error.__cause__, "sqlstate", None) in ("40P01", "40001")
+def _is_quarrel(error: OperationalError | IntegrityError) -> bool:
+    """Whether the work, begun again, sees what another wrote at the same moment: its locks, or its unique rows."""
+    return getattr(error.__cause__, "sqlstate", None) in _QUARRELS

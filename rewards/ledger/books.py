@@ -13,6 +13,7 @@ from django.db import connection
 from django.utils.translation import gettext as _
 
 from loyalty.prepared import array, fetch_prepared, run_prepared
+from rewards.ledger.taking import is_taking, write_taking
 from rewards.models import Transfer
 from rewards.models.ledger import PROGRAMME_ACCOUNTS, AccountKind
 
@@ -349,6 +350,8 @@ def write(books: Books, *, at: dt.datetime) -> list[int]:
     books.written = planned
     if not planned:
         return []
+    if is_taking(planned):
+        return [write_taking(planned[0], at=at)]
     ids = [row[0] for row in fetch_prepared(_WRITE, [_rows(planned), at])]
     taken = [
         (lot_id, id_, points)

@@ -3,6 +3,7 @@
 Why something is refused is ``rewards.redemption``'s; here each refusal gets its problem type.
 """
 
+import threading
 import uuid
 from collections.abc import Mapping
 from typing import Any
@@ -24,9 +25,9 @@ from members.identification import UnknownMember, find_member_id
 from rewards.catalogue.api import UnknownReward
 from rewards.models import Redemption
 from rewards.redemption import ending, placing, queries
-from rewards.redemption.offered import reward_named
+from rewards.redemption.offered import forget_reward, reward_named
 from rewards.redemption.placing import Placed
-from rewards.redemption.refusals import RedemptionConflict, Refused, Unavailable
+from rewards.redemption.refusals import RedemptionConflict, Refused, RewardChanged, Unavailable
 from rewards.redemption.serializers import (
     NewRedemptionSerializer,
     NoteSerializer,
@@ -83,6 +84,16 @@ class RedemptionRefused(Conflict):
         self.code, self.title = refused.code, self.TITLES[refused.code]
 
 
+class _Forms(threading.local):
+    """A thread's own form of a redemption: to make one costs more than to use it, and it keeps nothing of its input."""
+
+    def __init__(self) -> None:
+        self.new = NewRedemptionSerializer()
+
+
+_forms = _Forms()
+
+
 def problem_of(refused: Refused) -> Problem:
     """The problem that tells of a refusal."""
     return unknown_member("member") if refused.code == "unknown-member" else RedemptionRefused(refused)
@@ -137,9 +148,7 @@ class RedemptionsView(SpeakingView, GenericAPIView[Redemption]):
     @idempotent
     def post(self, request: Request) -> Response:
         partner, at = request.auth.partner, clock.now()
-        form = NewRedemptionSerializer(data=request.data)
-        form.is_valid(raise_exception=True)
-        data = form.validated_data
+        data = _forms.new.run_validation(request.data)
         try:
             member_id = find_member_id(data["member"], partner=partner)
         except UnknownMember as unknown:
@@ -163,10 +172,18 @@ def _placed(data: Mapping[str, Any], member_id: int, partner: Partner) -> Placed
     }
     if "points" in data:
         return placing.pay_with_points(points=data["points"], **common)
-    reward = reward_named(data["reward"])
-    if reward is None:
+    try:
+        return _redeemed(data["reward"], common)
+    except RewardChanged:
+        forget_reward(data["reward"])
+        return _redeemed(data["reward"], common)
+
+
+def _redeemed(public_id: uuid.UUID, common: Mapping[str, Any]) -> Placed:
+    offered = reward_named(public_id)
+    if offered is None:
         raise UnknownReward
-    return placing.place(reward=reward, **common)
+    return placing.place(reward=offered.reward, as_of=offered.version, **common)
 
 
 class RedemptionView(SpeakingView):

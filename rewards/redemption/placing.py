@@ -24,7 +24,14 @@ from rewards.ledger import Balance, Books, InsufficientPoints, Why
 from rewards.models import Redemption, Reward, Transfer
 from rewards.models.ledger import AccountKind
 from rewards.redemption import giving_out, rows
-from rewards.redemption.refusals import NotMoney, PriceChanged, RedemptionConflict, Refused, Unavailable
+from rewards.redemption.refusals import (
+    NotMoney,
+    PriceChanged,
+    RedemptionConflict,
+    Refused,
+    RewardChanged,
+    Unavailable,
+)
 from rewards.redemption.retrying import retried
 from rewards.redemption.rows import Actor
 from rewards.redemption.standing import Asked, Standing, standing_of
@@ -65,18 +72,20 @@ def place(
     staff_id: int | None = None,
     external_id: str | None = None,
     expected_points: int | None = None,
+    as_of: str | None = None,
 ) -> Placed:
     """Redeem a reward for a member, once per partner (without one: per member) and ``external_id``.
 
-    The reward is named by its id, or given as the caller has just read it.
+    The reward is named by its id, or given as the caller has just read it, or remembers it of the version ``as_of``.
 
     Raises Unavailable with all that is in the way, PriceChanged when it costs other than ``expected_points``, Refused
-    for what only showed when it was given out, RedemptionConflict for other content under a known external id.
+    for what only showed when it was given out, RedemptionConflict for other content under a known external id,
+    RewardChanged when the reward's row has another version than ``as_of``.
     """
     if reward is None:
         reward = Reward.objects.get(pk=reward_id or 0)
     actor = Actor(via=via, partner_id=partner_id, staff_id=staff_id)
-    order = _Order(member_id, reward, reward.points, actor, external_id)
+    order = _Order(member_id, reward, reward.points, actor, external_id, as_of=as_of)
 
     def decide(standing: Standing, books: Books, wallet_id: int) -> None:
         spendable = books.balance(member_id, wallet_id).spendable
@@ -155,7 +164,9 @@ class _Order:
         *,
         money: Decimal = NOTHING,
         donated: bool = False,
+        as_of: str | None = None,
     ) -> None:
+        self.as_of = as_of
         self.member_id, self.reward, self.points, self.actor = member_id, reward, points, actor
         self.external_id = external_id or None
         self.money = reward.money if reward is not None else money
@@ -181,6 +192,8 @@ class _Order:
         books = ledger.lock([self.member_id], [wallet_id])
         asked = Asked(self.member_id, self.reward, self.actor.partner_id, self.external_id)
         standing = standing_of(asked, at=at, time_zone=zone)
+        if self.as_of is not None and standing.reward_version != self.as_of:
+            raise RewardChanged
         if standing.earlier_id is not None:
             return self._replayed(standing.earlier_id, standing, books.balance(self.member_id, wallet_id))
         if not standing.is_active:

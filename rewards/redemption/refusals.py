@@ -62,6 +62,10 @@ class NotCancellable(Refused):
         super().__init__("not-cancellable", message)
 
 
+class RewardChanged(Exception):
+    """The reward is not (any more) as the caller remembers it; nothing was written."""
+
+
 class RedemptionConflict(Exception):
     """Another redemption is recorded under this external id; nothing was written."""
 

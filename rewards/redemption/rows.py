@@ -2,8 +2,9 @@
 
 import datetime as dt
 from dataclasses import dataclass
+from typing import Any
 
-from loyalty.prepared import fetch_prepared
+from loyalty.prepared import fetch_prepared, write_together_later
 from rewards.models import Redemption
 
 
@@ -18,19 +19,16 @@ class Actor:
 
 
 _INSERT = """
-WITH redemption AS (
-    INSERT INTO rewards_redemption (id, public_id, member_id, reward_id, stock_id, wallet_id, state, via, points, money,
-                                    transfer_id, partner_id, external_id, code, content_digest, redeemed_at,
-                                    collect_by, ended_at)
-    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-), step AS (
-    INSERT INTO rewards_redemptionstep (redemption_id, from_state, to_state, at, via, partner_id, staff_id, note)
-    VALUES (%s, '', %s, %s, %s, %s, %s, %s)
-), stock AS (
-    UPDATE rewards_rewardstock SET taken = taken + 1 WHERE id = %s
-)
-SELECT 1
+INSERT INTO rewards_redemption (id, public_id, member_id, reward_id, stock_id, wallet_id, state, via, points, money,
+                                transfer_id, partner_id, external_id, code, content_digest, redeemed_at, collect_by,
+                                ended_at)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 """
+_INSERT_STEP = """
+INSERT INTO rewards_redemptionstep (redemption_id, from_state, to_state, at, via, partner_id, staff_id, note)
+VALUES (%s, '', %s, %s, %s, %s, %s, %s)
+"""
+_TAKE_PIECE = "UPDATE rewards_rewardstock SET taken = taken + 1 WHERE id = %s"
 
 _MOVE = """
 WITH redemption AS (
@@ -47,32 +45,33 @@ ENDED = frozenset({Redemption.State.CANCELLED, Redemption.State.EXPIRED})
 
 
 def insert(new: Redemption, actor: Actor) -> None:
-    """Write a redemption whose id is drawn already, its first step, and the piece of stock that it takes."""
-    fetch_prepared(
-        _INSERT,
-        [
-            new.pk,
-            new.public_id,
-            new.member_id,
-            new.reward_id,
-            new.stock_id,
-            new.wallet_id,
-            new.state,
-            new.via,
-            new.points,
-            new.money,
-            new.transfer_id,
-            new.partner_id,
-            new.external_id,
-            new.code,
-            new.content_digest,
-            new.redeemed_at,
-            new.collect_by,
-            new.ended_at,
-            *(new.pk, new.state, new.redeemed_at, actor.via, actor.partner_id, actor.staff_id, actor.note),
-            new.stock_id,
-        ],
-    )
+    """Write a redemption whose id is drawn already, its first step, and the piece of stock that it takes.
+
+    Where the transaction's writes wait, these do too: nobody reads them before the commit.
+    """
+    row = [
+        new.pk,
+        new.public_id,
+        new.member_id,
+        new.reward_id,
+        new.stock_id,
+        new.wallet_id,
+        new.state,
+        new.via,
+        new.points,
+        new.money,
+        new.transfer_id,
+        new.partner_id,
+        new.external_id,
+        new.code,
+        new.content_digest,
+        new.redeemed_at,
+        new.collect_by,
+        new.ended_at,
+    ]
+    step = [new.pk, new.state, new.redeemed_at, actor.via, actor.partner_id, actor.staff_id, actor.note]
+    piece: list[tuple[str, list[Any]]] = [] if new.stock_id is None else [(_TAKE_PIECE, [new.stock_id])]
+    write_together_later([*piece, (_INSERT, row), (_INSERT_STEP, step)])
     new._state.adding = False
     new._state.db = "default"
 

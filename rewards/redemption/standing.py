@@ -32,9 +32,13 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What was found. ``redemption_id`` is for the row to write, ``earlier_id`` the one written under the same key."""
+    """What was found. ``redemption_id`` is for the row to write, ``earlier_id`` the one written under the same key.
+
+    ``reward_version`` tells which version of the reward's row stands now (``offered``).
+    """
 
     redemption_id: int
+    reward_version: str | None
     earlier_id: int | None
     member: UUID
     is_active: bool
@@ -61,6 +65,7 @@ class Standing:
 
 _STANDING = """
 SELECT nextval(pg_get_serial_sequence('rewards_redemption', 'id')),
+       (SELECT ctid::text || ' ' || xmin::text FROM rewards_reward WHERE id = %s),
        (SELECT r.id FROM rewards_redemption r
         WHERE r.external_id = %s AND (r.partner_id = %s OR (r.partner_id IS NULL AND r.member_id = %s))),
        member.public_id, member.status, tier.rank, stock.id, stock.total - stock.taken,
@@ -90,8 +95,8 @@ def standing_of(asked: Asked, *, at: dt.datetime, time_zone: str) -> Standing:
         if reward.limit_per_member is not None:
             span = span_of(reward.limit_per_member_period, at, time_zone)
     key = [asked.external_id, asked.partner_id, member_id if asked.partner_id is None else None]
-    ((id_, earlier_id, public_id, status, rank, stock_id, left, taken),) = fetch_prepared(
-        _STANDING, [*key, member_id, reward_id, *span, reward_id, member_id]
+    ((id_, version, earlier_id, public_id, status, rank, stock_id, left, taken),) = fetch_prepared(
+        _STANDING, [reward_id, *key, member_id, reward_id, *span, reward_id, member_id]
     )
     more: dict[str, Any] = {}
     if reward is not None and reward.limit_in_all is not None:
@@ -100,7 +105,7 @@ def standing_of(asked: Asked, *, at: dt.datetime, time_zone: str) -> Standing:
         known = asking.gather(member_ids=[member_id], rewards=[reward], at=at).asker(member_id, reward)
         more |= {"facts": known.facts, "today": known.today}
     is_active = status == Member.Status.ACTIVE
-    return Standing(id_, earlier_id, public_id, is_active, rank, stock_id, left, taken, **more)
+    return Standing(id_, version, earlier_id, public_id, is_active, rank, stock_id, left, taken, **more)
 
 
 def _taken_in_all(reward: Reward, stock_id: int | None, *, at: dt.datetime, time_zone: str) -> int:
