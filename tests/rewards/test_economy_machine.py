@@ -22,7 +22,7 @@ from rewards.models import EarningRule, RuleRevision, Transfer, Wallet
 from rewards.models.ledger import AccountKind
 from rewards.refund_parts import Order, RefundRefused, Returned
 from rewards.refunds import refund
-from rewards.verification import verify
+from rewards.verification import verify_points
 
 START = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
 SKUS = ("bread", "milk", "coffee")
@@ -168,7 +168,7 @@ class EconomyMachine(RuleBasedStateMachine):
 
     @invariant()
     def the_ledger_is_sound(self) -> None:
-        broken = [each for each in verify(at=self.now) if each.invariant != "D"]
+        broken = [each for each in verify_points(at=self.now) if each.invariant != "D"]
         assert broken == []
 
     def everything_undone_leaves_nothing(self) -> None:

@@ -24,7 +24,7 @@ from rewards import gifts, ledger, tier_review
 from rewards.ledger import Grant, InsufficientPoints, OverReversal, Why
 from rewards.models import Account, GiftTerms, Lot, Wallet
 from rewards.models.ledger import AccountKind
-from rewards.verification import verify
+from rewards.verification import verify_points
 from tests.rewards.ledger_model import Entry, Model, NotEnough
 
 START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
@@ -202,7 +202,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @invariant()
     def invariants_hold(self) -> None:
-        assert verify(at=self.now) == []
+        assert verify_points(at=self.now) == []
 
 
 @pytest.mark.django_db
