@@ -48,7 +48,7 @@ class RewardsConfig(AppConfig):
                 key="rewards.draws",
                 name=_("Draws"),
                 note=_("What there is to win, and your chances"),
-                icon="star",
+                icon="ticket",
                 url_name="draws",
                 on_home=True,
             )
