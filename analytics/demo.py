@@ -26,7 +26,7 @@ from members.enrolment import enrol_many
 from members.models import Member, Product, Segment, Store, User
 from members.segments import definition, lists, refresh, value
 from rewards import ledger, tier_review
-from rewards.demo import catalogue, challenges, economy, giving, leaderboards, vouchers
+from rewards.demo import catalogue, challenges, economy, giving, leaderboards, redemptions, vouchers
 from rewards.demo.people import DEMO_EMAIL, Person, people
 from rewards.demo.shopping import HELSINKI, Trip, trips
 from rewards.demo.wares import SHOPS
@@ -92,6 +92,7 @@ def seed(*, at: dt.datetime, members: int = MEMBERS, progress: Progress = lambda
         others = [member_id for member_id in sorted(ids.values()) if member_id != ids[0]][:59]
         giving.make_causes(demo_member_id=ids[0], givers=others[:30], staff_id=staff.pk, at=at)
         giving.make_draws(demo_member_id=ids[0], others=others, at=at)
+        redemptions.make_redemptions(demo_member_id=ids[0], others=others, staff_id=staff.pk, at=at)
         leaderboards.make_leaderboards(demo_member_id=ids[0], others=others, at=at)
         run.progress(done=len(shopping))
         _make_segments(ids, at=at)

@@ -15,10 +15,12 @@ from analytics.models import DailyFigures
 from loyalty import clock
 from loyalty.models import ApiKey, Partner, Run
 from loyalty.partners.keys import find_key
+from loyalty.partners.models import Scope
 from members.enrolment import NewMember, enrol
 from members.models import Activity, Member, User
 from rewards import verification
-from rewards.models import Transfer
+from rewards.models import Redemption, Transfer
+from rewards.redemption.terms import terms_at
 
 pytestmark = pytest.mark.django_db
 
@@ -47,6 +49,9 @@ def test_the_demo_is_full_and_sound(home: Path) -> None:
         "example.net",
     }
     aino = Member.objects.get(public_id=given["member"]["id"])
+    states = set(Redemption.objects.filter(member=aino).values_list("state", flat=True))
+    assert states == {"reserved", "issued", "fulfilled", "cancelled", "expired"}
+    assert terms_at(clock.now()).point_value is not None
     assert (aino.tier.code, aino.user.email) == ("silver", given["member"]["email"])  # type: ignore[union-attr]
 
 
@@ -67,7 +72,8 @@ def test_the_log_ins_work_and_are_kept_private(home: Path) -> None:
         assert user.check_password(given[who]["password"])
         assert user.is_superuser == (who == "staff")
         assert EmailAddress.objects.filter(user=user, verified=True, primary=True).exists()
-    assert find_key(given["partner"]["api_key"], at=clock.now()).partner.slug == "kaarna"
+    key = find_key(given["partner"]["api_key"], at=clock.now())
+    assert (key.partner.slug, set(key.scopes)) == ("kaarna", set(Scope.values))
 
 
 def test_an_interrupted_seeding_is_finished(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 import datetime as dt
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -16,6 +17,11 @@ from tests.factories.redemptions import points_for, redeemed, reward, voucher_re
 
 pytestmark = pytest.mark.django_db
 DAY = dt.timedelta(days=1)
+EACH_TIME = 8
+"""The key, the claim and the member; the accounts' lock, what the redemption decides by, the lots; the transfer; and
+the answer's own row, with all that waited for it."""
+OF_THE_TEST = 2
+"""The savepoint and its release: within a test's transaction the request's own is one."""
 AINO = {"member": {"external_id": "c-1"}}
 
 
@@ -110,6 +116,37 @@ class TestPlacing:
         nobody = till.post("redemptions", {"member": {"external_id": "x"}, "points": 100})
         nothing = till.post("redemptions", {**AINO, "reward": str(rich.public_id)})
         assert (nobody.json()["code"], nothing.json()["code"]) == ("unknown-member", "unknown-reward")
+
+
+class TestWhatItCosts:
+    """Every statement counts: this is what tills and web shops call while somebody waits."""
+
+    def test_a_reward_takes_eight_statements(
+        self, till: Till, rich: Member, django_assert_num_queries: Any
+    ) -> None:
+        mug = reward(points=10, stock=50, limit_per_member=9)
+        till.post("redemptions", {**AINO, "reward": str(mug.public_id)})
+        with django_assert_num_queries(EACH_TIME + OF_THE_TEST):
+            answer = till.post("redemptions", {**AINO, "reward": str(mug.public_id), "external_id": "s-2"})
+        assert answer.status_code == 201
+        assert RewardStock.objects.get().taken == 2
+        assert verify(at=NOON) == []
+
+    def test_a_reward_that_changed_is_read_again(self, till: Till, rich: Member) -> None:
+        mug = reward(points=10)
+        till.post("redemptions", {**AINO, "reward": str(mug.public_id)})
+        mug.points = 30
+        mug.save()
+        answer = till.post("redemptions", {**AINO, "reward": str(mug.public_id)})
+        assert (answer.json()["points"], answer.json()["balance"]["available"]) == (30, 460)
+        mug.is_active = False
+        mug.save()
+        refused = till.post("redemptions", {**AINO, "reward": str(mug.public_id)})
+        assert (refused.status_code, refused.json()["code"]) == (409, "not-in-catalogue")
+        Redemption.objects.update(reward=None)
+        mug.delete()
+        gone = till.post("redemptions", {**AINO, "reward": str(mug.public_id)})
+        assert (gone.status_code, gone.json()["code"]) == (404, "unknown-reward")
 
 
 class TestReadingAndChanging:
@@ -223,4 +260,23 @@ def test_redeeming_cancelling_and_handing_over_at_once_never_fails(till: Till, a
         return int(till.post(f"redemptions/{made[number % 4]}/{step}", {}, key=f"k{number}").status_code)
 
     assert set(together(send, 40)) <= {200, 201, 409}
+    assert verify(at=NOON) == []
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_one_key_for_many_members_at_once_is_the_first_ones(till: Till, shop: object) -> None:
+    for number in range(12):
+        points_for(member(partner=shop, external_id=f"m-{number}", email=""), 100)  # type: ignore[arg-type]
+    mug = reward(points=100)
+
+    def send(number: int) -> int:
+        body = {
+            "member": {"external_id": f"m-{number}"},
+            "reward": str(mug.public_id),
+            "external_id": "s-1",
+        }
+        return int(till.post("redemptions", body, key=f"k{number}").status_code)
+
+    assert together(send, 12) == [201] + [409] * 11
+    assert Redemption.objects.count() == 1
     assert verify(at=NOON) == []
