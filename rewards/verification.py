@@ -10,6 +10,7 @@ from typing import Any
 
 from django.db import connection
 
+from loyalty.prepared import fetch_prepared
 from members.models import TierChange
 from rewards import terms, tier_rules, tier_sums
 from rewards.causes.verification import CHECKS as CAUSE_CHECKS
@@ -302,7 +303,7 @@ _OF_REWARDS = tuple(
 
 def _broken_rows(checks: Iterable[Check]) -> Iterator[Violation]:
     for check in checks:
-        for row, found, expected in _rows(check.sql):
+        for row, found, expected in fetch_prepared(check.sql.replace("%", "%%"), ()):
             problem = check.problem.format(found=found, expected=expected)
             yield Violation(check.invariant, check.table, row, problem)
 

@@ -150,7 +150,7 @@ def test_the_portal_works_without_scripts(browser: Any, live_server: Any, member
     page.goto(live_server.url + "/activity/")
     page.locator("#more a").click()
     page.wait_for_load_state()
-    assert page.locator(".statement__item").count() == 8
+    assert page.locator(".statement__item").count() == 9
     page.locator("input[name=kind][value=adjusted]").check(force=True)
     page.locator(".filters button").click()
     page.wait_for_url("**/activity/?kind=adjusted&period=")

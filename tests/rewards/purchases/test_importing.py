@@ -19,10 +19,10 @@ from rewards import verification
 from rewards.models import Transfer
 from rewards.purchases import importing
 from rewards.purchases.values import COLUMNS
+from tests.real_quarter import LARGE_FILE
 
 pytestmark = pytest.mark.django_db
 
-LARGE_FILE = Path(__file__).resolve().parents[3] / "shared" / "data" / "complete_journey_2017q1.csv.gz"
 HEADER = ",".join(COLUMNS)
 FIRST = [
     "r1,ada,2024-03-01T10:00:00+02:00,kamppi,store,EUR,bread,Bakery,Food,1,2.50",
