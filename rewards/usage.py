@@ -168,8 +168,11 @@ class Usage(Allowances):
         Only for a cap over all time is a member's whole history read.
         """
         reaches: dict[int, Span] = {}
+        alike: dict[tuple[int | None, str | None], Span] = {}  # most rules look back in one of a few ways
         for rule in rules:
-            reach = reach_of(rule, moments, self.zone)
+            way = rule.cooldown_days, None if rule.cap_per_member is None else rule.cap_period
+            if (reach := alike.get(way)) is None:
+                reach = alike[way] = reach_of(rule, moments, self.zone)
             reaches[rule.rule_id] = _both(reaches.get(rule.rule_id, reach), reach)
         if not reaches:
             return

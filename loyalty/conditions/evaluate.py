@@ -34,8 +34,7 @@ def judge(node: Node) -> Judge:
     """Build the function that judges facts by this tree."""
     match node:
         case AllOf(children):
-            judges = tuple(judge(child) for child in children)
-            return lambda facts, at, today: all(each(facts, at, today) for each in judges)
+            return _all_of(tuple(judge(child) for child in children))
         case AnyOf(children):
             judges = tuple(judge(child) for child in children)
             return lambda facts, at, today: any(each(facts, at, today) for each in judges)
@@ -45,13 +44,36 @@ def judge(node: Node) -> Judge:
         case Comparison():
             return _comparison(node)
         case AnyRow(relation, where):
-            name, inner = relation.name, judge(where)
-            return lambda facts, at, today: any(inner(row, at, today) for row in facts.get(name) or ())
+            return _any_row(relation.name, judge(where))
         case RowMeasure():
             return _row_measure(node)
 
 
+def _all_of(judges: tuple[Judge, ...]) -> Judge:
+    """Plain loops here and below: rules ask these thousands of times for one purchase."""
+
+    def holds(facts: Facts, at: datetime, today: date) -> bool:
+        for each in judges:  # noqa: SIM110
+            if not each(facts, at, today):
+                return False
+        return True
+
+    return holds
+
+
+def _any_row(name: str, inner: Judge) -> Judge:
+    def found(facts: Facts, at: datetime, today: date) -> bool:
+        for row in facts.get(name) or ():  # noqa: SIM110
+            if inner(row, at, today):
+                return True
+        return False
+
+    return found
+
+
 def _comparison(node: Comparison) -> Judge:
+    if node.op is Op.EQ and node.field.type is not FieldType.TEXT_LIST and len(node.field.keys) == 1:
+        return _equal(node.field.keys[0], node.value)
     find = _finder(node.field.keys)
     if node.op in OF_DAYS:
         return _near(find, node.op, timedelta(days=node.value), dates=node.field.type is FieldType.DATE)
@@ -62,6 +84,11 @@ def _comparison(node: Comparison) -> Judge:
         return value is not None and test(value)
 
     return compared
+
+
+def _equal(name: str, wanted: Any) -> Judge:
+    """By far the most common comparison. What is wanted is never None, so a missing fact is never equal."""
+    return lambda facts, _at, _today: bool(facts.get(name) == wanted)
 
 
 def _near(find: Callable[[Facts], Any], op: Op, span: timedelta, *, dates: bool) -> Judge:
