@@ -13,7 +13,7 @@ from django.db import connection
 from loyalty import clock, programme
 from members.models import Member, Tier
 from members.segments import membership
-from rewards.catalogue.availability import Asker, asks_for_segments
+from rewards.catalogue.availability import Asker, asks_for_segments, segments_of
 from rewards.facts import member_facts
 from rewards.models import Redemption, Reward, RewardStock, VoucherFamily
 from rewards.usage import span_of
@@ -76,6 +76,12 @@ def gather(*, member_ids: Collection[int], rewards: Sequence[Reward], at: dt.dat
         taken_in_all=_taken_in_all(rewards, at, zone),
         pieces=pieces_left(rewards),
     )
+
+
+def rewards_for_segment(code: str) -> list[str]:
+    """The names of rewards that are not archived and are meant for members of a segment."""
+    meant = Reward.objects.filter(archived_at__isnull=True).exclude(conditions={})
+    return [str(reward) for reward in meant if code in segments_of(reward)]
 
 
 def spendable(member_ids: Sequence[int], *, at: dt.datetime) -> dict[int, int]:

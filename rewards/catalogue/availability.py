@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from loyalty import conditions
+from members.segments.definition import codes_in
 from rewards.models import Draw, Reward, RuleRevision
 from rewards.rule_wording import number
 from rewards.usage import span_of
@@ -146,6 +147,13 @@ def asks_for_segments(reward: Reward) -> bool:
     if not reward.conditions:
         return False
     return "segments" in _condition(json.dumps(reward.conditions, sort_keys=True)).fact_names
+
+
+def segments_of(reward: Reward) -> frozenset[str]:
+    """The codes of the segments that its audience names."""
+    if not reward.conditions:
+        return frozenset()
+    return frozenset(codes_in(_condition(json.dumps(reward.conditions, sort_keys=True)).node))
 
 
 def _is_for(reward: Reward, asker: Asker, at: dt.datetime) -> bool:

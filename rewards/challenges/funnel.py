@@ -38,19 +38,7 @@ def funnel(known: Terms) -> Funnel:
         started=Count("member", distinct=True, filter=Q(progress__gt=0)),
         completed=Count("pk", filter=Q(completed_at__isnull=False)),
     )
-    standing = Q(withdrawn_at__isnull=True)
-    awards: dict[int, Any] = {
-        row["step"]: row
-        for row in StepAward.objects.filter(round__challenge=known.challenge)
-        .order_by()
-        .values("step")
-        .annotate(
-            reached=Count("pk", filter=standing),
-            undone=Count("pk", filter=~standing),
-            points=Sum("points", filter=standing, default=0),
-            owed=Count("pk", filter=standing & Q(voucher_state=StepAward.VoucherState.OWED)),
-        )
-    }
+    awards = _awards(known)
     steps = tuple(
         (
             wording.amount_text(known.goal.measure, target.amount),
@@ -82,3 +70,16 @@ def funnel(known: Terms) -> Funnel:
             ],
         ),
     )
+
+
+def _awards(known: Terms) -> dict[int, Any]:
+    """What each step gave and took back, by the step's id."""
+    standing = Q(withdrawn_at__isnull=True)
+    rows = StepAward.objects.filter(round__challenge=known.challenge).order_by().values("step")
+    counted = rows.annotate(
+        reached=Count("pk", filter=standing),
+        undone=Count("pk", filter=~standing),
+        points=Sum("points", filter=standing, default=0),
+        owed=Count("pk", filter=standing & Q(voucher_state=StepAward.VoucherState.OWED)),
+    )
+    return {row["step"]: row for row in counted}

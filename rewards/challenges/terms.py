@@ -11,6 +11,7 @@ from django.db.models import Prefetch, Q, QuerySet
 from loyalty import conditions
 from loyalty.conditions import Condition
 from loyalty.conditions.tree import AllOf, AnyOf, Comparison, Node
+from members.segments.definition import codes_in
 from rewards.challenges.goals import OF_LINES, Goal, Target
 from rewards.models import Challenge, ChallengeStep
 
@@ -100,6 +101,16 @@ def loaded(challenges: QuerySet[Challenge] | None = None) -> QuerySet[Challenge]
     steps = ChallengeStep.objects.select_related("badge__picture", "voucher_family", "draw")
     rows = Challenge.objects.all() if challenges is None else challenges
     return rows.select_related("minimum_tier", "picture").prefetch_related(Prefetch("steps", steps))
+
+
+def challenges_for_segment(code: str) -> list[str]:
+    """The names of challenges in use whose audience, or whose conditions, name a segment."""
+    found = []
+    for challenge in loaded(Challenge.objects.filter(is_active=True)):
+        asked = of(challenge)
+        if any(code in codes_in(each.node) for each in (asked.audience, asked.condition) if each):
+            found.append(str(challenge))
+    return found
 
 
 def known(ids: Iterable[int]) -> dict[int, Terms]:
