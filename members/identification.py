@@ -110,6 +110,15 @@ _BY_FIELD = {
 }
 
 
+_BY_ONE_EXTERNAL_ID = """
+    SELECT named.external_id, member.id FROM members_externalid AS named
+    JOIN members_member AS member ON member.id = named.member_id AND member.status = 'active'
+    WHERE named.external_id = %s AND named.partner_id = %s
+"""
+
+
 def _by_value(field: str, values: list[str], partner: Partner) -> list[tuple[str, int]]:
+    if field == "external_id" and len(values) == 1:  # by ``=`` the index is sure to be used
+        return fetch_prepared(_BY_ONE_EXTERNAL_ID, [values[0], partner.pk])
     second: dict[str, list[Any]] = {"external_id": [partner.pk], "card_number": [values]}
     return fetch_prepared(_BY_FIELD[field], [values, *second.get(field, [])])

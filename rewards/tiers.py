@@ -109,7 +109,7 @@ SELECT asked.n, m.id, m.tier_id, m.tier_since, (
       AND (asked.until IS NULL OR t.qualifies_at <= asked.until)
 )::bigint, hold.id, hold.tier_id, hold.kind, hold.set_at, (SELECT terms_version FROM loyalty_programme WHERE id = 1)
 FROM unnest(%s::bigint[], %s::timestamptz[], %s::timestamptz[]) WITH ORDINALITY AS asked(member_id, since, until, n)
-JOIN members_member m ON m.id = asked.member_id
+JOIN LATERAL (SELECT id, tier_id, tier_since FROM members_member WHERE id = asked.member_id LIMIT 1) m ON true
 LEFT JOIN members_tierhold hold
     ON hold.member_id = m.id AND hold.ended_at IS NULL AND (hold.until IS NULL OR hold.until > %s)
 ORDER BY asked.n

@@ -13,6 +13,7 @@ from django.db import connection
 from django.utils.translation import gettext as _
 
 from loyalty.prepared import array, fetch_prepared, run_prepared
+from rewards.ledger.opening import is_opening, write_opening
 from rewards.ledger.taking import is_taking, write_taking
 from rewards.models import Transfer
 from rewards.models.ledger import PROGRAMME_ACCOUNTS, AccountKind
@@ -194,6 +195,10 @@ _LOCK = """
 SELECT id, member_id, wallet_id, kind, balance FROM rewards_account
 WHERE member_id = ANY(%s::bigint[]) AND wallet_id = ANY(%s::bigint[]) ORDER BY id FOR UPDATE
 """
+_LOCK_ONE = """
+SELECT id, member_id, wallet_id, kind, balance FROM rewards_account
+WHERE member_id = %s AND wallet_id = ANY(%s::bigint[]) ORDER BY id FOR UPDATE
+"""
 
 _CREATE_ACCOUNTS = """
 INSERT INTO rewards_account (member_id, wallet_id, kind, balance)
@@ -207,17 +212,23 @@ ON CONFLICT (member_id, wallet_id, kind) DO NOTHING
 def lock(member_ids: Iterable[int], wallet_ids: Iterable[int]) -> Books:
     """Lock the members' accounts in these wallets, creating those that are missing. Call inside a transaction."""
     members, wallets = sorted(set(member_ids)), sorted(set(wallet_ids))
-    asked = [array(members), array(wallets)]
-    rows = fetch_prepared(_LOCK, asked)
+    rows = _lock(members, wallets)
     if len(rows) < 3 * len(members) * len(wallets):
         with connection.cursor() as cursor:
             cursor.execute(_CREATE_ACCOUNTS, [members, wallets, [AVAILABLE, PENDING, DEBT]])
-        rows = fetch_prepared(_LOCK, asked)
+        rows = _lock(members, wallets)
     return Books(
         accounts={(member_id, wallet_id, kind): id_ for id_, member_id, wallet_id, kind, _balance in rows},
         balances={id_: balance for id_, _member_id, _wallet_id, _kind, balance in rows},
         programme=programme_accounts(wallets),
     )
+
+
+def _lock(members: list[int], wallets: list[int]) -> list[tuple[Any, ...]]:
+    """The accounts that there are, locked. One member's are asked for by ``=``: then the index is sure to be used."""
+    if len(members) == 1:
+        return fetch_prepared(_LOCK_ONE, [members[0], array(wallets)])
+    return fetch_prepared(_LOCK, [array(members), array(wallets)])
 
 
 _GLANCE = """
@@ -352,6 +363,8 @@ def write(books: Books, *, at: dt.datetime) -> list[int]:
         return []
     if is_taking(planned):
         return [write_taking(planned[0], at=at)]
+    if is_opening(planned):
+        return [write_opening(planned[0], at=at)]
     ids = [row[0] for row in fetch_prepared(_WRITE, [_rows(planned), at])]
     taken = [
         (lot_id, id_, points)
