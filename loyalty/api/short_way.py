@@ -6,10 +6,11 @@ settings (security headers, logs, metrics) serve it too, those after it do not. 
 
 from collections.abc import Callable
 
+from django.conf import settings
 from django.core.handlers.exception import convert_exception_to_response
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.template.response import SimpleTemplateResponse
-from django.urls import resolve
+from django.urls import ResolverMatch, resolve
 from django.utils import translation
 
 from loyalty.api.language import accepted
@@ -40,7 +41,7 @@ def _call_view(request: HttpRequest) -> HttpResponseBase:
     code = accepted(request.headers.get("Accept-Language", ""))
     translation.activate(code)
     request.LANGUAGE_CODE = code  # type: ignore[attr-defined]
-    match = request.resolver_match = resolve(request.path_info)
+    match = request.resolver_match = _resolved(request.path_info)
     response: HttpResponseBase = match.func(request, *match.args, **match.kwargs)
     if isinstance(response, SimpleTemplateResponse):
         response = response.render()
@@ -48,3 +49,18 @@ def _call_view(request: HttpRequest) -> HttpResponseBase:
     if isinstance(response, HttpResponse):
         response.headers.setdefault("Content-Length", str(len(response.content)))
     return response
+
+
+_plain: dict[tuple[str, str], ResolverMatch] = {}
+"""What addresses without a parameter lead to, by the URLconf and the path: as many as there are such routes."""
+
+
+def _resolved(path: str) -> ResolverMatch:
+    """The view of an address. To look through all routes costs as much as a statement, so plain ones are kept."""
+    place = (settings.ROOT_URLCONF, path)
+    if (known := _plain.get(place)) is not None:
+        return known
+    match = resolve(path)
+    if not match.captured_kwargs and not match.args:
+        _plain[place] = match
+    return match
