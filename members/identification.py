@@ -110,9 +110,10 @@ _BY_FIELD = {
 }
 
 
+# LIMIT keeps the join in this order, by the keys of both, whatever PostgreSQL knows or does not know of the tables yet.
 _BY_ONE_EXTERNAL_ID = """
     SELECT named.external_id, member.id FROM members_externalid AS named
-    JOIN members_member AS member ON member.id = named.member_id AND member.status = 'active'
+    JOIN LATERAL (SELECT id FROM members_member WHERE id = named.member_id AND status = 'active' LIMIT 1) member ON true
     WHERE named.external_id = %s AND named.partner_id = %s
 """
 

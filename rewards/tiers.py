@@ -101,6 +101,7 @@ class Standing:
         return sum(entry.value for entry in fresh) if counted is None else counted.amount(fresh)
 
 
+# LIMIT has each member found by the key, whatever PostgreSQL knows or does not know of the table yet.
 _SUMS = """
 SELECT asked.n, m.id, m.tier_id, m.tier_since, (
     SELECT coalesce(sum(CASE WHEN t.reverses_id IS NULL THEN t.points ELSE -t.points END), 0)

@@ -1,7 +1,10 @@
 import datetime as dt
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection, transaction
+from django.db.transaction import TransactionManagementError
 
 from loyalty.prepared import WAITING_AT_MOST, array, fetch_prepared, run_prepared, waiting_writes, write_later
 
@@ -30,6 +33,27 @@ def test_arrays_are_read_as_they_were_written() -> None:
         [array([2**40, -1]), array(moments), array([])],
     )
     assert row == ([2**40, -1], moments, [])
+
+
+def test_a_transaction_that_must_be_rolled_back_takes_no_more_statements() -> None:
+    with transaction.atomic(savepoint=False):
+        transaction.set_rollback(True)
+        with pytest.raises(TransactionManagementError):
+            told()
+        transaction.set_rollback(False)
+
+
+def test_who_watches_the_statements_sees_the_prepared_ones_too() -> None:
+    seen = []
+
+    def watch(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+        seen.append((sql, params))
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(watch):
+        run_prepared(_WRITE, ["a"])
+    assert seen == [(_WRITE, ["a"])]
+    assert told() == ["a"]
 
 
 def test_nothing_waits_where_nobody_gathers() -> None:
