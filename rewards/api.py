@@ -41,15 +41,7 @@ from rewards import terms
 from rewards.earning import Outcome, reasons_of, record_and_reward, record_and_reward_many
 from rewards.explanations import explain_many
 from rewards.models import Account, Transfer
-from rewards.queries import (
-    REASONS,
-    WITH_REDEMPTION,
-    TierProgress,
-    balance_of,
-    change_of,
-    reason_text,
-    tier_progress,
-)
+from rewards.queries import TierProgress, balance_of, tier_progress
 from rewards.serializers import (
     ActivitySerializer,
     BalanceDetailSerializer,
@@ -69,6 +61,7 @@ from rewards.serializers import (
     reason_answers,
 )
 from rewards.simulation import ANYBODY, simulate
+from rewards.transfer_reasons import REASONS, WITH_REDEMPTION, change_of, reason_text
 
 
 class ActivityExists(Conflict):

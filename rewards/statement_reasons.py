@@ -10,7 +10,7 @@ from django.db.models import Prefetch
 
 from rewards.explanations import Explanation, explain_many
 from rewards.models import Refund, RefundLine
-from rewards.queries import Entry, Line
+from rewards.statement import Entry, Line
 
 REFUND = "rewards.refund"
 """The source of transfers that a refund made; ``source_id`` is the refund."""

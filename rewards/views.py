@@ -27,7 +27,7 @@ from members.queries import activity_data, profile_data
 from rewards import offers, queries
 from rewards.catalogue.suggestions import next_reward
 from rewards.offers import OfferNotFound
-from rewards.queries import Entry, Page
+from rewards.statement import FILTER_NAMES, FILTERS, Entry, Page, statement_page, transfers_of
 from rewards.statement_reasons import explained
 
 LATEST = 5
@@ -62,7 +62,7 @@ def _member_home(request: HttpRequest, member: Member) -> HttpResponseBase:
         "progress": queries.tier_progress(member, at),
         "expiry": expiry,
         "expires_soon": expiry is not None and expiry.expires_at - at < SOON,
-        "entries": queries.statement(member, size=LATEST).entries,
+        "entries": statement_page(member, size=LATEST).entries,
         "next_reward": next_reward(member, at=at),
         "offers": [offer for offer in offers.offers_for(member, at=at) if not offer.is_active],
     }
@@ -87,7 +87,7 @@ def _filter(request: HttpRequest, at: dt.datetime) -> Filter:
     """The filter in the address; what is unknown counts as not given. Periods are days of the member's time zone."""
     kind = request.GET.get("kind", "")
     period = request.GET.get("period", "")
-    kind, period = (kind if kind in queries.FILTERS else ""), (period if period in PERIODS else "")
+    kind, period = (kind if kind in FILTERS else ""), (period if period in PERIODS else "")
     here = timezone.localtime(at)
     midnight = here.replace(hour=0, minute=0, second=0, microsecond=0)
     new_year = midnight.replace(month=1, day=1)
@@ -109,7 +109,7 @@ def statement(request: HttpRequest, member: Member) -> HttpResponseBase:
     cursor = request.GET.get("cursor", "")
     keeps_receipts = has_consent(member.pk, Purpose.PURCHASE_LINES)
     try:
-        page = queries.statement(
+        page = statement_page(
             member,
             kind=chosen.kind,
             since=chosen.since,
@@ -126,7 +126,7 @@ def statement(request: HttpRequest, member: Member) -> HttpResponseBase:
         "page": page,
         "cursor": cursor,
         "filter": chosen,
-        "kinds": [("", pgettext("points", "All")), *queries.FILTER_NAMES.items()],
+        "kinds": [("", pgettext("points", "All")), *FILTER_NAMES.items()],
         "periods": PERIODS.items(),
         "keeps_receipts": keeps_receipts,
     }
@@ -195,7 +195,7 @@ def _csv_lines(member: Member, chosen: Filter) -> Iterator[str]:
 
     def lines() -> Iterator[str]:
         yield write(header)
-        rows = queries.transfers_of(member, kind=chosen.kind, since=chosen.since, until=chosen.until)
+        rows = transfers_of(member, kind=chosen.kind, since=chosen.since, until=chosen.until)
         for transfer, reason, change in rows:
             activity, lot = transfer.activity, getattr(transfer, "lot", None)
             cells: list[Any] = [
@@ -269,7 +269,7 @@ def my_data(request: HttpRequest, member: Member) -> HttpResponseBase:
                 "change": change,
                 "activity": str(transfer.activity.public_id) if transfer.activity else None,
             }
-            for transfer, reason, change in queries.transfers_of(member)
+            for transfer, reason, change in transfers_of(member)
         ],
         "activities": activity_data(member),
         **copies_of(member),

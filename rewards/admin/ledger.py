@@ -22,7 +22,7 @@ from members.search import search
 from rewards import ledger, terms
 from rewards.admin.adjust import adjust_page
 from rewards.models import Account, Allocation, Lot, Transfer, Wallet
-from rewards.queries import WITH_REDEMPTION, change_of, reason_text
+from rewards.transfer_reasons import WITH_REDEMPTION, change_of, reason_text
 
 Kind = Transfer.Kind
 _REASON = ("from_account", "to_account", "rule_revision__rule", "staff", "reverses", *WITH_REDEMPTION)

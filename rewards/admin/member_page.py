@@ -18,7 +18,8 @@ from members.models import Member
 from rewards.admin import adjust
 from rewards.models import Account, Transfer
 from rewards.models.ledger import AccountKind
-from rewards.queries import REASONS, TierProgress, balance_of, change_of, reason_text, tier_progress
+from rewards.queries import TierProgress, balance_of, tier_progress
+from rewards.transfer_reasons import REASONS, change_of, reason_text
 from rewards.wording import number
 
 Kind = Transfer.Kind

@@ -16,7 +16,8 @@ from rewards import gifts, ledger
 from rewards.gifts import GiftRefused, find_receiver, give, room_of, set_preference
 from rewards.ledger import Grant, InsufficientPoints, LedgerError, Why
 from rewards.models import Account, Gift, GiftTerms, Lot, Transfer, Wallet
-from rewards.queries import balance_of, statement
+from rewards.queries import balance_of
+from rewards.statement import statement_page
 from rewards.verification import verify
 from tests.factories.members import NOON, member
 
@@ -86,7 +87,7 @@ def test_both_see_it_in_the_statement_and_both_are_told(aino: Member, eino: Memb
     grant(aino, 50, expires_at=SPRING)
     grant(aino, 30, expires_at=AUTUMN)
     hand(aino, eino, 40)
-    (given, *_earned), (received,) = statement(aino).entries, statement(eino).entries
+    (given, *_earned), (received,) = statement_page(aino).entries, statement_page(eino).entries
     assert (given.points, str(given.lines[0].reason)) == (-40, "Points given to another member")
     assert (received.points, str(received.lines[0].reason)) == (40, "Points from another member")
     told = Event.objects.filter(name__in=["points.given", "points.received"]).order_by("pk")

@@ -15,12 +15,13 @@ from django.utils import translation
 
 from members.consents import set_consent
 from members.models import Member
-from rewards import ledger, queries, terms
+from rewards import ledger, terms
 from rewards.ledger import Grant, Why
 from rewards.models import EarningRule, OfferActivation, RefundPolicy, RuleRevision, Transfer, Wallet
 from rewards.models.ledger import AccountKind
 from rewards.refund_parts import Order
 from rewards.refunds import refund
+from rewards.statement import statement_page
 from tests.factories.portal import DAY, NOW, login_for, portal_client, portal_member, purchases
 
 pytestmark = pytest.mark.django_db
@@ -191,7 +192,7 @@ def test_pages_follow_each_other_without_a_gap_or_a_repeat(member: Member) -> No
     )
     seen, cursor = [], ""
     while True:
-        page = queries.statement(member, cursor=cursor, size=10)
+        page = statement_page(member, cursor=cursor, size=10)
         seen += [
             (entry.activity.external_id if entry.activity else "spent", entry.points)
             for entry in page.entries
