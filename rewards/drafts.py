@@ -3,13 +3,11 @@
 The admin writes drafts with ``rule_entry``, ``expiry_entry`` and, for tiers, what ``tier_drafts.NewTerms`` makes.
 """
 
-import bisect
 import dataclasses
 import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cached_property
 from typing import Any
 
 from django.db import transaction
@@ -136,26 +134,7 @@ def _read(values: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class DraftTerms(Terms):
-    """Terms that remember which rules are in force when, for the replay of a long period."""
-
-    def rules_at(self, at: dt.datetime) -> tuple[Rule, ...]:
-        found = self._by_turn.get(turn := self._turn(at))
-        if found is None:
-            found = self._by_turn[turn] = super().rules_at(at)
-        return found
-
-    def _turn(self, at: dt.datetime) -> int:
-        return bisect.bisect_right(self._turns, at)
-
-    @cached_property
-    def _turns(self) -> list[dt.datetime]:
-        """The moments at which a rule begins or ends."""
-        ends = {rule.valid_to for rule in self.rules if rule.valid_to}
-        return sorted({rule.valid_from for rule in self.rules} | ends)
-
-    @cached_property
-    def _by_turn(self) -> dict[int, tuple[Rule, ...]]:
-        return {}
+    """Terms as they would be, for a replay."""
 
 
 def terms_with(changes: Mapping[str, Any], known: Terms) -> DraftTerms:

@@ -8,7 +8,6 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 from django.db import models, transaction
@@ -129,15 +128,18 @@ class _Batch:
         if not self.books.covers(self.terms.wallet_ids):
             self.books = ledger.lock(self.members, self.terms.wallet_ids)
         more = facts.gather([Asked(answer.id, item) for item, answer in self.fresh], terms=self.terms)
-        self.usage = Usage(self.terms, [item for item, _answer in self.fresh], more=more)
-        for (item, answer), facts_ in zip(self.fresh, more, strict=True):
-            self._judge_one(item, answer, facts_)
+        items = [item for item, _answer in self.fresh]
+        cases = [Case.before_tiers(item, facts_) for item, facts_ in zip(items, more, strict=True)]
+        self.usage = Usage(self.terms, items, cases=cases)
+        for (_item, answer), case in zip(self.fresh, cases, strict=True):
+            self._judge_one(case, answer)
 
-    def _judge_one(self, item: NewActivity, answer: Recorded, more: Mapping[str, Any]) -> None:
+    def _judge_one(self, case: Case, answer: Recorded) -> None:
+        item = case.activity
         standing = self.standings[item.member_id]
         level = tiers.held(standing, self.terms.tiers_at(item.occurred_at), item.occurred_at)
         verdicts = rules.evaluate(
-            Case(item, level, more), rules=self.terms.rules_at(item.occurred_at), allowances=self.usage
+            case.under(level), rules=self.terms.rules_at(item.occurred_at), allowances=self.usage
         )
         granted = [verdict for verdict in verdicts if verdict.granted]
         for verdict in granted:

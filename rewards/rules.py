@@ -6,7 +6,7 @@ the same function.
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
 from enum import StrEnum
@@ -16,7 +16,7 @@ from typing import Any
 from loyalty import conditions
 from members.activities import LineFacts, NewActivity
 from rewards.models import RuleRevision
-from rewards.terms import Level, Rule
+from rewards.terms import Level, Rule, RuleSet
 
 Effect = RuleRevision.Effect
 Stacking = RuleRevision.Stacking
@@ -25,9 +25,6 @@ _ROUNDING = {
     RuleRevision.Rounding.NEAREST: ROUND_HALF_UP,
     RuleRevision.Rounding.UP: ROUND_CEILING,
 }
-
-
-_OF_TIER = frozenset({"tier", "tier_reached"})
 _ANY_LEVEL = Level(tier_id=0, code="", names={}, rank=0, threshold=0, multiplier=Decimal(1))
 
 
@@ -86,37 +83,120 @@ class Allowances:
 
 @dataclass(frozen=True)
 class Case:
-    """One activity with all that conditions may ask about it. ``more`` are the facts beyond the activity itself."""
+    """One activity with all that conditions may ask about it. ``more`` are the facts beyond the activity itself.
+
+    What does not depend on the level is worked out once, also for the cases made by ``under``.
+    """
 
     activity: NewActivity
     level: Level
     more: Mapping[str, Any]
 
+    @classmethod
+    def before_tiers(cls, activity: NewActivity, more: Mapping[str, Any]) -> "Case":
+        """The case while nobody has looked up which tier the member held; ``under`` makes it whole."""
+        return cls(activity, _ANY_LEVEL, more)
+
+    def under(self, level: Level) -> "Case":
+        """The same activity, by a member of this level."""
+        case = Case(self.activity, level, self.more)
+        vars(case)["_shared"] = self._shared
+        return case
+
+    @cached_property
+    def _shared(self) -> "_Shared":
+        return _Shared(self.activity)
+
     @cached_property
     def facts(self) -> Mapping[str, Any]:
         """The activity as the conditions see it; names are those registered in ``members.condition_fields``."""
-        facts = {**facts_of(self.activity, tier_code=self.level.code), **self.more}
+        facts = {**facts_of(self.activity, self.line_facts, tier_code=self.level.code), **self.more}
         ladder = self.more.get("ladder", ())
         if self.level.code in ladder:
             facts["tier_reached"] = ladder[: ladder.index(self.level.code) + 1]
         return facts
 
-    @cached_property
+    @property
     def at(self) -> dt.datetime:
         """The moment of the activity, in UTC."""
-        return self.activity.occurred_at.astimezone(dt.UTC)
+        return self._shared.at
+
+    @property
+    def today(self) -> dt.date:
+        """The date of the activity, which conditions on dates are judged against."""
+        return self._shared.today
+
+    @property
+    def line_facts(self) -> Sequence[Mapping[str, Any]]:
+        """The purchase lines as the conditions see them."""
+        return self._shared.line_facts
+
+    def holds(self, condition: conditions.Condition | None) -> bool:
+        """Whether a condition about the activity holds."""
+        shared = self._shared
+        return condition is None or condition.judge(self.facts, shared.at, shared.today)
+
+    def likely(self, rules: Sequence[Rule]) -> Sequence[Rule]:
+        """The rules whose conditions hold, in order, with those that ask for the tier, which are still to be judged."""
+        shared = self._shared
+        if shared.asked is not rules:
+            facts, at, today = self.facts, shared.at, shared.today
+            short = rules.shortlist(facts, shared.lines_by) if isinstance(rules, RuleSet) else rules
+            shared.likely = [
+                rule
+                for rule in short
+                if rule.condition is None or rule.asks_for_tier or rule.condition.judge(facts, at, today)
+            ]
+            shared.asked = rules
+        return shared.likely
+
+    def matching(self, condition: conditions.Condition) -> list[LineFacts]:
+        """The purchase lines on which a condition holds."""
+        shared, facts, lines = self._shared, self.line_facts, self.activity.lines
+        return [
+            lines[place]
+            for place in shared.places(condition)
+            if condition.judge(facts[place], shared.at, shared.today)
+        ]
+
+
+class _Shared:
+    """What can be worked out of an activity whatever the tier."""
+
+    def __init__(self, activity: NewActivity) -> None:
+        self.activity = activity
+        self.at = activity.occurred_at.astimezone(dt.UTC)
+        self.asked: Sequence[Rule] | None = None
+        self.likely: Sequence[Rule] = ()
+        self._lines_by: dict[str, dict[Any, list[int]]] = {}
 
     @cached_property
     def today(self) -> dt.date:
-        """The date of the activity, which conditions on dates are judged against."""
         return conditions.today_at(self.at)
 
     @cached_property
-    def line_facts(self) -> Sequence[Mapping[str, Any]]:
-        return self.facts["lines"]  # type: ignore[no-any-return]
+    def line_facts(self) -> list[dict[str, Any]]:
+        return [line_facts(line) for line in self.activity.lines]
+
+    def lines_by(self, name: str) -> Mapping[Any, Sequence[int]]:
+        """The places of the purchase lines by their value of a fact."""
+        found = self._lines_by.get(name)
+        if found is None:
+            found = self._lines_by[name] = {}
+            for place, facts in enumerate(self.line_facts):
+                found.setdefault(facts.get(name), []).append(place)
+        return found
+
+    def places(self, condition: conditions.Condition) -> Sequence[int]:
+        """The places of the purchase lines on which the condition may hold, in order."""
+        if not condition.demands:
+            return range(len(self.activity.lines))
+        demand = condition.demands[0]
+        by_value = self.lines_by(demand.name)
+        return sorted(place for value in demand.values for place in by_value.get(value, ()))
 
 
-def facts_of(activity: NewActivity, *, tier_code: str) -> dict[str, Any]:
+def facts_of(activity: NewActivity, lines: Sequence[Mapping[str, Any]], *, tier_code: str) -> dict[str, Any]:
     """What the activity itself tells."""
     return {
         "kind": activity.kind,
@@ -125,7 +205,7 @@ def facts_of(activity: NewActivity, *, tier_code: str) -> dict[str, Any]:
         "channel": activity.channel,
         "occurred_at": activity.occurred_at,
         "tier": tier_code,
-        "lines": [line_facts(line) for line in activity.lines],
+        "lines": lines,
     }
 
 
@@ -161,36 +241,27 @@ def evaluate(case: Case, *, rules: Sequence[Rule], allowances: Allowances | None
 # --- What a rule wants to give ------------------------------------------------------------------------------------
 
 
-def _wanted(case: Case, rules: Iterable[Rule]) -> list[tuple[Rule, int]]:
+def _wanted(case: Case, rules: Sequence[Rule]) -> list[tuple[Rule, int]]:
     """Each rule that applies, with its points; later rules see what earlier ones want (bonus upon base)."""
     found: list[tuple[Rule, int]] = []
-    for rule in rules:
-        if _applies(rule, case):
+    for rule in case.likely(rules):
+        if not rule.asks_for_tier or case.holds(rule.condition):
             found.append((rule, _EFFECTS[rule.effect](rule, case, found)))
     return found
 
 
-def _applies(rule: Rule, case: Case) -> bool:
-    return rule.condition is None or rule.condition.judge(case.facts, case.at, case.today)
-
-
-def may_give(rule: Rule, activity: NewActivity, more: Mapping[str, Any]) -> bool:
-    """Whether a rule could give points for an activity whose member's tier is not known yet."""
-    case = Case(activity, _ANY_LEVEL, more)
-    asks_for_tier = not rule.fact_names.isdisjoint(_OF_TIER)
-    return (asks_for_tier or _applies(rule, case)) and (rule.lines is None or bool(_matching(rule, case)))
-
-
-def _matching(rule: Rule, case: Case) -> list[LineFacts]:
-    """The purchase lines that the rule is about."""
-    if rule.lines is None:
-        return list(case.activity.lines)
-    judge, at, today = rule.lines.judge, case.at, case.today
+def with_allowance(case: Case, rules: Sequence[Rule]) -> list[Rule]:
+    """The rules that could give points for an activity, whatever the tier, if their allowances let them."""
     return [
-        line
-        for line, facts in zip(case.activity.lines, case.line_facts, strict=True)
-        if judge(facts, at, today)
+        rule
+        for rule in case.likely(rules)
+        if rule.has_allowance and (rule.lines is None or case.matching(rule.lines))
     ]
+
+
+def _matching(rule: Rule, case: Case) -> Sequence[LineFacts]:
+    """The purchase lines that the rule is about."""
+    return case.activity.lines if rule.lines is None else case.matching(rule.lines)
 
 
 def _money(rule: Rule, case: Case) -> Decimal:

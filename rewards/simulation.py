@@ -40,10 +40,11 @@ def _would_be(new: NewActivity, *, at: dt.datetime) -> Outcome:
     """Judge it as ``earning`` does, and plan the grants on books that nobody will write."""
     standing, known = _standing(new, at=at)
     books = ledger.glance([new.member_id], known.wallet_ids)
-    usage = Usage(known, [new], lock=False)
     (more,) = facts.gather([Asked(None, new)], terms=known)
+    case = Case.before_tiers(new, more)
+    usage = Usage(known, [new], cases=[case], lock=False)
     level = tiers.held(standing, known.tiers_at(new.occurred_at), new.occurred_at)
-    verdicts = rules.evaluate(Case(new, level, more), rules=known.rules_at(new.occurred_at), allowances=usage)
+    verdicts = rules.evaluate(case.under(level), rules=known.rules_at(new.occurred_at), allowances=usage)
     granted = [verdict for verdict in verdicts if verdict.granted]
     for verdict in granted:
         ledger.plan_grant(books, grant_of(verdict, new, known, activity_id=None))

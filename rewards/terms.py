@@ -8,7 +8,6 @@ import bisect
 import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import cached_property, lru_cache
 from itertools import groupby
 
@@ -20,12 +19,14 @@ from members.models import Tier
 from members.segments.definition import codes_in
 from rewards import expiry
 from rewards.models import ExpiryPolicy, RuleRevision, TierTerms, Wallet
+from rewards.rule_set import Rule, RuleSet
 from rewards.tier_rules import Level, TierRules
 
 __all__ = [
     "Level",
     "Policy",
     "Rule",
+    "RuleSet",
     "Terms",
     "TierRules",
     "current",
@@ -35,57 +36,6 @@ __all__ = [
     "rule_of",
     "tier_rules",
 ]
-
-
-@dataclass(frozen=True, eq=False)
-class Rule:
-    """One revision of an earning rule, ready to be judged. ``amount`` is in the base currency.
-
-    ``condition`` is about the activity, ``lines`` about the purchase lines that count; None: all.
-    """
-
-    rule_id: int
-    revision_id: int
-    number: int
-    code: str
-    names: dict[str, str]
-    wallet_id: int
-    valid_from: dt.datetime
-    valid_to: dt.datetime | None
-    condition: conditions.Condition | None
-    effect: str
-    points: int
-    amount: Decimal | None
-    qualifying: bool
-    is_active: bool = True
-    pending_days: int = 0
-    pending_until: dt.datetime | None = None
-    pending_confirmation: bool = False
-    lines: conditions.Condition | None = None
-    factor: Decimal | None = None
-    rounding: str = RuleRevision.Rounding.DOWN
-    stack_group: str = ""
-    stacking: str = RuleRevision.Stacking.ADD
-    cap_per_activity: int | None = None
-    over_cap: str = RuleRevision.OverCap.TRIM
-    cap_per_member: int | None = None
-    cap_period: str = RuleRevision.Period.MONTH
-    budget: int | None = None
-    cooldown_days: int = 0
-    needs_activation: bool = False
-
-    @property
-    def asks_for_usage(self) -> bool:
-        """Whether what the rule may give depends on what it gave the member before."""
-        return self.cap_per_member is not None or self.cooldown_days > 0
-
-    @cached_property
-    def fact_names(self) -> frozenset[str]:
-        """What its condition looks at."""
-        return self.condition.fact_names if self.condition else frozenset()
-
-    def in_force(self, at: dt.datetime) -> bool:
-        return self.valid_from <= at and (self.valid_to is None or at < self.valid_to)
 
 
 @dataclass(frozen=True)
@@ -139,12 +89,12 @@ class Terms:
         """The wallets that rules can grant into, and the default one."""
         return tuple(sorted({rule.wallet_id for rule in self.all_rules} | {self.default_wallet_id}))
 
-    def rules_at(self, at: dt.datetime) -> tuple[Rule, ...]:
+    def rules_at(self, at: dt.datetime) -> RuleSet:
         """The rules in force at a moment, in the order they are judged."""
         turn = bisect.bisect_right(self._turns, at)
         found = self._between_turns.get(turn)
         if found is None:
-            found = self._between_turns[turn] = tuple(rule for rule in self.rules if rule.in_force(at))
+            found = self._between_turns[turn] = RuleSet(rule for rule in self.rules if rule.in_force(at))
         return found
 
     @cached_property
@@ -154,7 +104,7 @@ class Terms:
         return sorted({rule.valid_from for rule in self.rules} | ends)
 
     @cached_property
-    def _between_turns(self) -> dict[int, tuple[Rule, ...]]:
+    def _between_turns(self) -> dict[int, RuleSet]:
         return {}
 
     @cached_property
@@ -178,8 +128,7 @@ class Terms:
     def fact_names(self, moments: Iterable[dt.datetime]) -> frozenset[str]:
         """What the rules of these moments look at."""
         rules = {id(found): found for found in map(self.rules_at, moments)}
-        names = (rule.fact_names for found in rules.values() for rule in found)
-        return self.retired_fact_names.union(*names)
+        return self.retired_fact_names.union(*(found.fact_names for found in rules.values()))
 
     def tiers_at(self, at: dt.datetime) -> TierRules:
         """The tier terms in force at a moment; the earliest for moments before them all."""

@@ -9,7 +9,6 @@ import functools
 import zoneinfo
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
 
 from django.db import connection
 
@@ -17,7 +16,7 @@ from loyalty.prepared import array, fetch_prepared
 from members.activities import NewActivity
 from members.kinds import daily_limits
 from rewards.models import RuleRevision
-from rewards.rules import Allowances, Used, Verdict, may_give
+from rewards.rules import Allowances, Case, Used, Verdict, with_allowance
 from rewards.terms import Rule, Terms
 
 Period = RuleRevision.Period
@@ -83,13 +82,13 @@ class Usage(Allowances):
         terms: Terms,
         activities: Sequence[NewActivity],
         *,
-        more: Sequence[Mapping[str, Any]] | None = None,
+        cases: Sequence[Case] | None = None,
         lock: bool = True,
     ) -> None:
         """Read all that the batch may ask. ``lock``: also lock the budgets, for a caller about to post.
 
-        ``more`` are the further facts of each activity (``rewards.facts``): only budgets of rules that may give
-        something are locked then, so that tills do not wait for each other over a rule about other purchases.
+        ``cases`` are the activities with their facts, the tier perhaps not known yet. With them only rules that may
+        give something are read, and tills do not wait for each other over the budget of a rule about other purchases.
         """
         self.zone = terms.time_zone
         self.limited = terms.limited_rule_ids
@@ -100,11 +99,10 @@ class Usage(Allowances):
         self._kinds: dict[tuple[int, str], list[dt.datetime]] = defaultdict(list)
         self.spent: dict[int, int] = defaultdict(int)
         members = sorted({item.member_id for item in activities})
-        in_force = {id(found): found for item in activities if (found := terms.rules_at(item.occurred_at))}
-        rules = {rule for found in in_force.values() for rule in found}
         moments = [item.occurred_at for item in activities]
+        rules = _with_allowance(terms, activities, cases)
         self._read_given([rule for rule in rules if rule.asks_for_usage], members, moments)
-        self._read_budgets(_with_budget(terms, activities, more, rules), lock=lock)
+        self._read_budgets([rule for rule in rules if rule.budget is not None], lock=lock)
         self._read_offers([rule for rule in rules if rule.needs_activation], members)
         self._limits = daily_limits()
         if any(item.kind in self._limits for item in activities):
@@ -163,9 +161,9 @@ class Usage(Allowances):
     def _read_given(
         self, rules: Iterable[Rule], members: Sequence[int], moments: Sequence[dt.datetime]
     ) -> None:
-        """What the rules gave the members, as far back and ahead as their caps and cooldowns look; one statement.
+        """What the rules gave the members, at least as far back and ahead as their caps and cooldowns look.
 
-        Only for a cap over all time is a member's whole history read.
+        Only for a cap over all time is a member's whole history with the rule read.
         """
         reaches: dict[int, Span] = {}
         alike: dict[tuple[int | None, str | None], Span] = {}  # most rules look back in one of a few ways
@@ -177,20 +175,16 @@ class Usage(Allowances):
         if not reaches:
             return
         rule_of = {id_: rule_id for rule_id in reaches for id_ in self.revisions[rule_id]}
-        spans = {id_: reaches[rule_id] for id_, rule_id in rule_of.items() if reaches[rule_id] != _EVER}
-        asked: dict[str, Any] = {
-            "members": array(members),
-            "revisions": array(spans),
-            "since": array(start for start, _end in spans.values()),
-            "until": array(end for _start, end in spans.values()),
-            "first": min((start for start, _end in spans.values()), default=_START),
-            "last": max((end for _start, end in spans.values()), default=_START),
-            "ever": array(id_ for id_ in rule_of if id_ not in spans),
-        }
-        with connection.cursor() as cursor:
-            cursor.execute(_GIVEN, asked)
-            for member_id, revision_id, occurred_at, points in cursor.fetchall():
-                self._given[member_id, rule_of[revision_id]].append((occurred_at, points))
+        ever = [id_ for id_, rule_id in rule_of.items() if reaches[rule_id] == _EVER]
+        spans = [reach for reach in reaches.values() if reach != _EVER]
+        found = fetch_prepared(_GIVEN_EVER, [array(members), array(ever)]) if ever else []
+        if spans:
+            since, until = min(start for start, _end in spans), max(end for _start, end in spans)
+            within = rule_of.keys() - set(ever)
+            found += fetch_prepared(_GIVEN_WITHIN, [array(members), since, until, array(within)])
+        for member_id, occurred_at, given in found:
+            for revision_id, points in given.items():
+                self._given[member_id, rule_of[int(revision_id)]].append((occurred_at, points))
 
     def _read_budgets(self, rules: Iterable[Rule], *, lock: bool) -> None:
         """What was taken of each budget; a rule that has given nothing yet gets its row under the lock."""
@@ -227,21 +221,15 @@ class Usage(Allowances):
                 self._kinds[member_id, kind].append(occurred_at)
 
 
-def _with_budget(
-    terms: Terms,
-    activities: Sequence[NewActivity],
-    more: Sequence[Mapping[str, Any]] | None,
-    rules: Iterable[Rule],
+def _with_allowance(
+    terms: Terms, activities: Sequence[NewActivity], cases: Sequence[Case] | None
 ) -> Collection[Rule]:
-    """The rules with a budget that may give something to one of the activities."""
-    budgeted = {rule for rule in rules if rule.budget is not None}
-    if more is None or not budgeted:
-        return budgeted
+    """The rules that may give something to one of the activities, if something beside their conditions allows it."""
+    if cases is None:
+        in_force = {id(found): found for item in activities if (found := terms.rules_at(item.occurred_at))}
+        return {rule for found in in_force.values() for rule in found if rule.has_allowance}
     return {
-        rule
-        for item, facts in zip(activities, more, strict=True)
-        for rule in budgeted
-        if rule.in_force(item.occurred_at) and may_give(rule, item, facts)
+        rule for case in cases for rule in with_allowance(case, terms.rules_at(case.activity.occurred_at))
     }
 
 
@@ -252,20 +240,30 @@ INSERT INTO rewards_rulebudget (rule_id, used) SELECT unnest(%s::bigint[]), 0 ON
 """
 
 _SUM = "sum(CASE WHEN t.reverses_id IS NULL THEN t.points ELSE -t.points END)::bigint"
-_GIVEN = f"""
-SELECT a.member_id, t.rule_revision_id, a.occurred_at, {_SUM}
-FROM members_activity a
-JOIN rewards_transfer t ON t.activity_id = a.id
-JOIN unnest(%(revisions)s::bigint[], %(since)s::timestamptz[], %(until)s::timestamptz[])
-    AS asked(revision_id, since, until)
-    ON asked.revision_id = t.rule_revision_id AND a.occurred_at >= asked.since AND a.occurred_at < asked.until
-WHERE a.member_id = ANY(%(members)s::bigint[]) AND a.occurred_at >= %(first)s AND a.occurred_at < %(last)s
-GROUP BY t.rule_revision_id, a.id
-UNION ALL
-SELECT t.member_id, t.rule_revision_id, a.occurred_at, {_SUM}
-FROM rewards_transfer t JOIN members_activity a ON a.id = t.activity_id
-WHERE t.member_id = ANY(%(members)s::bigint[]) AND t.rule_revision_id = ANY(%(ever)s::bigint[])
-GROUP BY t.member_id, t.rule_revision_id, a.id
+# Both are prepared, so they leave the planner little choice: one member at a time, and OFFSET 0 against joining in
+# another order, which would read all that a rule or a member ever had.
+_GIVEN_WITHIN = f"""
+SELECT a.member_id, a.occurred_at, given.points
+FROM unnest(%s::bigint[]) AS asked(member_id) CROSS JOIN LATERAL (
+    SELECT id, member_id, occurred_at FROM members_activity
+    WHERE member_id = asked.member_id AND occurred_at >= %s AND occurred_at < %s OFFSET 0
+) AS a CROSS JOIN LATERAL (
+    SELECT json_object_agg(by_rule.rule_revision_id, by_rule.points) AS points FROM (
+        SELECT t.rule_revision_id, {_SUM} AS points FROM rewards_transfer t
+        WHERE t.activity_id = a.id AND t.rule_revision_id = ANY(%s::bigint[]) GROUP BY t.rule_revision_id
+    ) AS by_rule
+) AS given
+WHERE given.points IS NOT NULL
+"""  # noqa: S608
+_GIVEN_EVER = f"""
+SELECT given.member_id, a.occurred_at, json_object_agg(given.rule_revision_id, given.points)
+FROM (
+    SELECT t.member_id, t.rule_revision_id, t.activity_id, {_SUM} AS points FROM rewards_transfer t
+    WHERE t.member_id = ANY(%s::bigint[]) AND t.rule_revision_id = ANY(%s::bigint[])
+    GROUP BY t.member_id, t.rule_revision_id, t.activity_id OFFSET 0
+) AS given
+CROSS JOIN LATERAL (SELECT occurred_at FROM members_activity WHERE id = given.activity_id OFFSET 0) AS a
+GROUP BY given.member_id, given.activity_id, a.occurred_at
 """  # noqa: S608
 
 _OFFERS = """

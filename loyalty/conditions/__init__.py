@@ -6,12 +6,14 @@ compiled to a filter and read out as a sentence. Callers use `condition`; the ad
 
 from .compile import NotQueryableError
 from .condition import Condition, parse, today_at
+from .demands import Demand
 from .fields import Field, FieldType, How, Measure, Op, Relation, Rows, Subject, subject
 from .tree import ConditionError, Problem
 
 __all__ = [
     "Condition",
     "ConditionError",
+    "Demand",
     "Field",
     "FieldType",
     "How",

@@ -13,6 +13,7 @@ from django_stubs_ext import StrOrPromise
 
 from . import evaluate, sentence, tree
 from .compile import compile_node
+from .demands import Demand, demands
 from .fields import Subject
 from .fields import subject as subject_named
 
@@ -62,6 +63,11 @@ class Condition:
     def fact_names(self) -> frozenset[str]:
         """What `matches` looks for: names of fields (dotted when of an included subject) and relations."""
         return evaluate.fact_fields(self.node)
+
+    @cached_property
+    def demands(self) -> tuple[Demand, ...]:
+        """Values without which it cannot hold, for a caller that picks out of many conditions those worth judging."""
+        return demands(self.node)
 
     @cached_property
     def judge(self) -> evaluate.Judge:

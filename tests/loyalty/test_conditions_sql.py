@@ -322,6 +322,24 @@ def test_database_and_memory_agree(people: dict[int, dict[str, Any]]) -> None:
     agree()
 
 
+def test_a_condition_holds_only_where_each_of_its_demands_is_met(people: dict[int, dict[str, Any]]) -> None:
+    demanding = 0
+
+    @settings(suppress_health_check=[HealthCheck.too_slow])
+    @given(trees(person))
+    def met(data: dict[str, Any]) -> None:
+        nonlocal demanding
+        condition = parse(data, person)
+        demanding += bool(condition.demands)
+        for pk in in_memory(condition, people):
+            for demand in condition.demands:
+                rows = people[pk][demand.relation] if demand.relation else [people[pk]]
+                assert any(row.get(demand.name) in demand.values for row in rows)
+
+    met()
+    assert demanding
+
+
 def single_comparisons() -> list[dict[str, Any]]:
     """Each operator of each field and measure once for each of a few values."""
     random, found = Random(3), []

@@ -12,8 +12,18 @@ from hypothesis import strategies as st
 from loyalty import conditions
 from members.activities import LineFacts, NewActivity
 from rewards.models import RuleRevision
-from rewards.rules import Allowances, Case, Limit, Used, Verdict, evaluate, is_pending, waits_until
-from rewards.terms import Level, Rule
+from rewards.rules import (
+    Allowances,
+    Case,
+    Limit,
+    Used,
+    Verdict,
+    evaluate,
+    is_pending,
+    waits_until,
+    with_allowance,
+)
+from rewards.terms import Level, Rule, RuleSet
 
 NOON = dt.datetime(2026, 3, 7, 12, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)
@@ -359,3 +369,85 @@ def test_taking_lines_away_never_makes_rules_that_count_them_give_more(
         return sum(verdict.wanted for verdict in evaluate(Case(purchase, SILVER, {}), rules=rules))
 
     assert total(lines[1:]) <= total(lines)
+
+
+def both(*parts: dict[str, Any]) -> dict[str, Any]:
+    return {"all": list(parts)}
+
+
+def compare(field: str, op: str, value: Any) -> dict[str, Any]:
+    return {"field": field, "op": op, "value": value}
+
+
+LINE_CONDITIONS = [
+    compare("category", "eq", "PASTRY"),
+    compare("category", "in", ["BREAD", "CAVIAR"]),
+    compare("sku", "ne", "bun"),
+    compare("quantity", "eq", 1),
+    {"not": compare("category", "eq", "PASTRY")},
+    both(compare("sku", "in", ["bun", "loaf"]), compare("category", "eq", "BREAD")),
+    {"any": [compare("category", "eq", "BREAD"), compare("category", "eq", "PASTRY")]},
+    {"any": [compare("category", "eq", "BREAD"), compare("sku", "eq", "bun")]},
+]
+CONDITIONS = [
+    compare("store", "eq", "north"),
+    compare("store", "in", ["north", "south"]),
+    compare("weekday", "eq", "6"),
+    compare("total", "ge", "10"),
+    compare("tier", "eq", "silver"),
+    compare("tier_reached", "contains", "silver"),
+    {"not": compare("store", "eq", "north")},
+    both(compare("kind", "eq", "purchase"), compare("tier", "eq", "bronze"), compare("store", "eq", "south")),
+    {"any": [compare("store", "eq", "south"), compare("weekday", "eq", "6")]},
+    *({"lines": {"where": where}} for where in LINE_CONDITIONS),
+    {"not": {"lines": {"where": LINE_CONDITIONS[0]}}},
+]
+
+
+@given(
+    any_rules,
+    any_lines,
+    st.lists(st.sampled_from(CONDITIONS), min_size=6, max_size=6),
+    st.lists(st.none() | st.sampled_from(LINE_CONDITIONS), min_size=6, max_size=6),
+    st.sampled_from(["", "north", "south"]),
+    st.sampled_from([BRONZE, SILVER]),
+)
+def test_rules_picked_out_by_their_demands_judge_as_all_of_them_do(
+    terms: list[dict[str, Any]],
+    lines: tuple[LineFacts, ...],
+    about: list[dict[str, Any]],
+    counted: list[dict[str, Any] | None],
+    store: str,
+    level: Level,
+) -> None:
+    rules = [BASE]
+    for number, facts in enumerate(terms, start=1):
+        conditions_of = {
+            "condition": conditions.parse(about[number % 6], "activity", check_choices=False),
+            "lines": conditions.parse(counted[number % 6], "line") if counted[number % 6] else None,
+        }
+        rules.append(rule(f"r{number}", number=number, **(facts | conditions_of)))
+    total = sum((line.total for line in lines), Decimal(0))
+    purchase = replace(PURCHASE, lines=lines, store=store, total=total)
+    more = {"weekday": "6", "ladder": ("bronze", "silver")}
+    expected = evaluate(Case(purchase, level, more), rules=rules)
+
+    in_force = RuleSet(rules)
+    assert evaluate(Case(purchase, level, more), rules=in_force) == expected
+    before = Case.before_tiers(purchase, more)
+    assert evaluate(before.under(BRONZE), rules=in_force) == evaluate(
+        Case(purchase, BRONZE, more), rules=rules
+    )
+    assert evaluate(before.under(level), rules=in_force) == expected
+    waiting = {each.rule_id for each in with_allowance(before, in_force)}
+    assert {v.rule.rule_id for v in expected if v.rule.has_allowance} <= waiting
+
+
+def test_a_rule_about_another_category_or_shop_is_not_even_looked_at() -> None:
+    elsewhere = [
+        rule("a", number=1, lines=NONE_SUCH),
+        rule("b", number=2, condition=on("activity", "store", "eq", "north")),
+    ]
+    here = rule("c", number=3, lines=PASTRY)
+    case = Case(PURCHASE, BRONZE, {})
+    assert case.likely(RuleSet([*elsewhere, here])) == [here]
