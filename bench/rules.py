@@ -84,6 +84,7 @@ def purely(lines: int, seconds: float = 2) -> None:
     """Evaluations a second without a database: facts in, verdicts out."""
     from members.activities import LineFacts, NewActivity
     from rewards import rules, terms
+    from rewards.case import Case
 
     known = terms.current()
     at = dt.datetime(2026, 3, 7, 12, tzinfo=dt.UTC)
@@ -102,7 +103,7 @@ def purely(lines: int, seconds: float = 2) -> None:
     }
     count, verdicts, began = 0, [], time.perf_counter()
     while (took := time.perf_counter() - began) < seconds:
-        verdicts = rules.evaluate(rules.Case(purchase, level, more), rules=in_force)
+        verdicts = rules.evaluate(Case(purchase, level, more), rules=in_force)
         count += 1
     print(
         f"pure    {count / took:7.0f} evaluations a second: {len(in_force)} rules on {lines} lines, "

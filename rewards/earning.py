@@ -17,11 +17,12 @@ from members import activities
 from members import tiers as member_tiers
 from members.activities import ActivityConflict, NewActivity, Recorded
 from rewards import facts, judgements, ledger, rules, terms, tiers
+from rewards.case import Case
 from rewards.facts import Asked
 from rewards.ledger import Active, Balance, Grant, Why
 from rewards.models import Transfer
 from rewards.models.ledger import AccountKind
-from rewards.rules import Case, Verdict
+from rewards.rules import Verdict
 from rewards.terms import Terms
 from rewards.tiers import Moment
 from rewards.usage import Usage

@@ -23,10 +23,11 @@ from loyalty.translated import in_language
 from members.models import Activity, ActivityLine
 from members.queries import lines_by_activity
 from rewards import facts, rules, terms
+from rewards.case import Case
 from rewards.facts import Asked
 from rewards.models import Judgement, RuleRevision, Transfer
 from rewards.refunds import as_reported
-from rewards.rules import Case, Limit
+from rewards.rules import Limit
 from rewards.terms import Rule, Terms
 from rewards.wording import number, what_it_gives
 

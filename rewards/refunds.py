@@ -21,6 +21,7 @@ from loyalty.events import bus
 from members.activities import LineFacts, NewActivity
 from members.models import Activity, ActivityLine
 from rewards import facts, ledger, rules, terms
+from rewards.case import Case
 from rewards.facts import Asked
 from rewards.ledger import Balance, Why
 from rewards.models import Judgement, Refund, RefundLine, RefundPolicy, RuleBudget, Transfer
@@ -36,7 +37,7 @@ from rewards.refund_parts import (
     left_after,
     what_comes_back,
 )
-from rewards.rules import Case, Limit, Verdict
+from rewards.rules import Limit, Verdict
 from rewards.terms import Rule, Terms
 
 __all__ = ["Order", "RefundConflict", "RefundOutcome", "RefundRefused", "decide", "refund"]

@@ -18,12 +18,13 @@ from uuid import UUID
 from members.activities import NewActivity
 from members.models import TierChange
 from rewards import facts, replay_reading, rules, tiers
+from rewards.case import Case
 from rewards.drafts import DraftTerms
 from rewards.facts import Asked
 from rewards.replay_members import Arrival, Background, MemberState, TakenSoFar, Trade
 from rewards.replay_reading import NOTHING, Catalogue, Given, Period, Place, Row
 from rewards.replay_usage import Happening, ReplayUsage
-from rewards.rules import Case, Verdict
+from rewards.rules import Verdict
 from rewards.terms import Level, Rule, Terms, TierRules
 from rewards.tier_rules import Basis, Held, Look, decide, look
 

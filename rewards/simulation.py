@@ -11,9 +11,9 @@ from django.db import connection, transaction
 from members.activities import ActivityConflict, NewActivity
 from members.models import Activity, Member
 from rewards import facts, ledger, rules, terms, tiers
+from rewards.case import Case
 from rewards.earning import Outcome, grant_of, reason_of, reasons_of
 from rewards.facts import Asked
-from rewards.rules import Case
 from rewards.terms import Terms
 from rewards.tiers import Moment, Standing
 from rewards.usage import Usage

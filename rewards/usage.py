@@ -15,8 +15,9 @@ from django.db import connection
 from loyalty.prepared import array, fetch_prepared
 from members.activities import NewActivity
 from members.kinds import daily_limits
+from rewards.case import Case
 from rewards.models import RuleRevision
-from rewards.rules import Allowances, Case, Used, Verdict, with_allowance
+from rewards.rules import Allowances, Used, Verdict, with_allowance
 from rewards.terms import Rule, Terms
 
 Period = RuleRevision.Period

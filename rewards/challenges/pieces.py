@@ -18,12 +18,12 @@ from members.activities import LineFacts, NewActivity
 from members.models import Activity, ActivityLine, Tier
 from rewards import facts
 from rewards import terms as programme_terms
+from rewards.case import Case, line_facts
 from rewards.challenges.goals import STREAKS, Measure, Piece, day_key
 from rewards.challenges.terms import Terms
 from rewards.facts import Asked
 from rewards.models import Refund, RefundLine
 from rewards.refund_parts import Part, Return, as_purchase, is_empty, left_after
-from rewards.rules import Case, line_facts
 from rewards.terms import Level
 
 _ONE = Decimal(1)

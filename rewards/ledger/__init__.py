@@ -5,20 +5,8 @@ and writes it in one go. Called by ``earning``, redemption, staff actions and th
 double entry: a transfer moves a positive number of whole points from one account to another.
 """
 
-from rewards.ledger.books import (
-    Balance,
-    Books,
-    Grant,
-    InsufficientPoints,
-    LedgerError,
-    OverReversal,
-    Why,
-    forget,
-    glance,
-    lock,
-    open_wallet,
-    write,
-)
+from rewards.ledger.books import Books, forget, glance, lock, open_wallet, write
+from rewards.ledger.entries import Balance, Grant, InsufficientPoints, LedgerError, OverReversal, Why
 from rewards.ledger.giving import Movement, move
 from rewards.ledger.granting import grant_occasion, plan_grant, post_grants
 from rewards.ledger.pending import cancel_pending, confirm_pending, mature_due

@@ -7,18 +7,16 @@ from dataclasses import dataclass
 
 from django.db import transaction
 
-from rewards.ledger.books import (
+from rewards.ledger.books import Books, lock, write
+from rewards.ledger.entries import (
     AVAILABLE,
     DEBT,
-    Books,
     InsufficientPoints,
     Kind,
     LiveLot,
     NewLot,
     NewTransfer,
     Why,
-    lock,
-    write,
 )
 from rewards.ledger.spending import expire, take
 from rewards.models.ledger import AccountKind

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from django.db import connection
 
-from rewards.ledger.books import Books, LiveLot, lots_where, write
+from rewards.ledger.books import Books, lots_where, write
+from rewards.ledger.entries import LiveLot
 from rewards.ledger.spending import plan_expiry
 from rewards.models import LotGrace, Transfer
 

@@ -5,18 +5,8 @@ from collections.abc import Sequence
 
 from django.db import transaction
 
-from rewards.ledger.books import (
-    AVAILABLE,
-    DEBT,
-    PENDING,
-    Books,
-    Grant,
-    Kind,
-    NewLot,
-    NewTransfer,
-    lock,
-    write,
-)
+from rewards.ledger.books import Books, lock, write
+from rewards.ledger.entries import AVAILABLE, DEBT, PENDING, Grant, Kind, NewLot, NewTransfer
 from rewards.models import Transfer
 from rewards.models.ledger import AccountKind
 

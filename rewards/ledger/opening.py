@@ -4,12 +4,9 @@
 """
 
 import datetime as dt
-from typing import TYPE_CHECKING
 
 from loyalty.prepared import fetch_prepared
-
-if TYPE_CHECKING:
-    from rewards.ledger.books import NewTransfer
+from rewards.ledger.entries import NewTransfer
 
 _OPEN = """
 WITH transfer AS (
@@ -37,7 +34,7 @@ def is_opening(planned: "list[NewTransfer]") -> bool:
     return len(planned) == 1 and not planned[0].takes and planned[0].opens is not None
 
 
-def write_opening(each: "NewTransfer", *, at: dt.datetime) -> int:
+def write_opening(each: NewTransfer, *, at: dt.datetime) -> int:
     """Write it, with the lot that it opens and the member's balances; gives its id."""
     why, lot = each.why, each.opens
     assert lot is not None  # noqa: S101  (as ``is_opening`` says)

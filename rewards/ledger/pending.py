@@ -7,19 +7,8 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from rewards.ledger.books import (
-    AVAILABLE,
-    DEBT,
-    PENDING,
-    Books,
-    Kind,
-    LiveLot,
-    NewTransfer,
-    Why,
-    lock,
-    lots_where,
-    write,
-)
+from rewards.ledger.books import Books, lock, lots_where, write
+from rewards.ledger.entries import AVAILABLE, DEBT, PENDING, Kind, LiveLot, NewTransfer, Why
 from rewards.models import Transfer
 
 

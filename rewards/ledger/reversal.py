@@ -12,20 +12,8 @@ from django.db import connection, transaction
 from django.db.models import Sum
 
 from rewards import terms
-from rewards.ledger.books import (
-    AVAILABLE,
-    DEBT,
-    Books,
-    Kind,
-    LedgerError,
-    LiveLot,
-    NewTransfer,
-    OverReversal,
-    Why,
-    lock,
-    lots_where,
-    write,
-)
+from rewards.ledger.books import Books, lock, lots_where, write
+from rewards.ledger.entries import AVAILABLE, DEBT, Kind, LedgerError, LiveLot, NewTransfer, OverReversal, Why
 from rewards.ledger.grace import give_grace
 from rewards.ledger.sliding import catch_up
 from rewards.ledger.spending import take

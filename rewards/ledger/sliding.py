@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from django.db import connection
 
 from members.models import Activity
-from rewards.ledger.books import Books, LiveLot, lots_where
+from rewards.ledger.books import Books, lots_where
+from rewards.ledger.entries import LiveLot
 from rewards.terms import Terms
 
 

@@ -8,18 +8,8 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from rewards.ledger.books import (
-    AVAILABLE,
-    Books,
-    InsufficientPoints,
-    Kind,
-    LiveLot,
-    NewTransfer,
-    Why,
-    live_lots,
-    lock,
-    write,
-)
+from rewards.ledger.books import Books, live_lots, lock, write
+from rewards.ledger.entries import AVAILABLE, InsufficientPoints, Kind, LiveLot, NewTransfer, Why
 from rewards.models.ledger import AccountKind
 
 

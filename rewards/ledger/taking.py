@@ -4,12 +4,9 @@
 """
 
 import datetime as dt
-from typing import TYPE_CHECKING
 
 from loyalty.prepared import array, fetch_prepared
-
-if TYPE_CHECKING:
-    from rewards.ledger.books import NewTransfer
+from rewards.ledger.entries import NewTransfer
 
 _TAKE = """
 WITH transfer AS (
@@ -39,7 +36,7 @@ def is_taking(planned: "list[NewTransfer]") -> bool:
     return len(planned) == 1 and bool(planned[0].takes) and planned[0].opens is None
 
 
-def write_taking(each: "NewTransfer", *, at: dt.datetime) -> int:
+def write_taking(each: NewTransfer, *, at: dt.datetime) -> int:
     """Write it, with its allocations, the lots that it takes from and the member's balance; gives its id."""
     why = each.why
     lot_ids, points = zip(*each.takes, strict=True)

@@ -11,18 +11,9 @@ from hypothesis import strategies as st
 
 from loyalty import conditions
 from members.activities import LineFacts, NewActivity
+from rewards.case import Case
 from rewards.models import RuleRevision
-from rewards.rules import (
-    Allowances,
-    Case,
-    Limit,
-    Used,
-    Verdict,
-    evaluate,
-    is_pending,
-    waits_until,
-    with_allowance,
-)
+from rewards.rules import Allowances, Limit, Used, Verdict, evaluate, is_pending, waits_until, with_allowance
 from rewards.terms import Level, Rule, RuleSet
 
 NOON = dt.datetime(2026, 3, 7, 12, tzinfo=dt.UTC)
