@@ -193,6 +193,11 @@ def _in_turn(goal: Goal, pieces: Sequence[Piece], taking: TakingPart) -> list[La
         rest, begins = rest[len(lap.pieces) :], lap.completed_at
 
 
+def follows_deeds(goal: Goal) -> bool:
+    """Whether a round begins where a first deed was done, or where the round before was completed."""
+    return goal.window == Window.FROM_JOINING and (not goal.by_choice or goal.recurs == Recurs.ON_COMPLETION)
+
+
 def _before(piece: Piece, end: dt.datetime | None) -> bool:
     return end is None or piece.occurred_at < end
 

@@ -97,6 +97,7 @@ class _Standing:
     member_id: int
     part: Participation
     is_new: bool
+    afresh: bool
     fresh: dict[int, Piece | None] = field(default_factory=dict)
     numbers: set[int] | None = None
     rounds: dict[int, ChallengeRound] = field(default_factory=dict)
@@ -106,12 +107,20 @@ class _Standing:
     def taking(self) -> TakingPart:
         return TakingPart(self.part.joined_at, self.part.left_at, self.part.time_zone)
 
-    def laps(self, *, afresh: bool) -> list[Lap]:
+    def laps(self) -> list[Lap]:
         """The rounds as they should stand."""
-        kept = {} if afresh else {id_: _piece_of(row) for id_, (_number, row) in self.stored.items()}
+        kept = {} if self.afresh else {id_: _piece_of(row) for id_, (_number, row) in self.stored.items()}
         now = {**kept, **self.fresh}
         counted = [piece for piece in now.values() if piece is not None]
         return goals.laps(self.terms.goal, counted, self.taking, numbers=self.numbers)
+
+    @property
+    def has_moved(self) -> bool:
+        """Whether rounds that follow from what was done now lie elsewhere: what lay outside them was not kept."""
+        if self.afresh or not self.rounds or not goals.follows_deeds(self.terms.goal):
+            return False
+        bounds = [(row.starts_at, row.ends_at) for _number, row in sorted(self.rounds.items())]
+        return bounds != [(lap.starts_at, lap.ends_at) for lap in self.laps()]
 
 
 def _piece_of(row: Contribution) -> Piece:
@@ -131,9 +140,10 @@ def _settle(
     if not standings:
         return 0
     _load_rounds(standings)
+    _read_again([standing for standing in standings.values() if standing.has_moved])
     changes = _Changes(at)
     for standing in standings.values():
-        changes.note(standing, standing.laps(afresh=afresh))
+        changes.note(standing, standing.laps())
     changes.write()
     changes.announce()
     return len(standings)
@@ -172,7 +182,7 @@ def _standings(
                 part = Participation(
                     challenge=each.challenge, member_id=member_id, joined_at=at, time_zone=zone
                 )
-            standing = _Standing(each, member_id, part, is_new, made)
+            standing = _Standing(each, member_id, part, is_new, afresh, made)
             if each.goal.recurs in goals.SCHEDULED and not afresh:
                 standing.numbers = {
                     goals.number_at(each.goal, deed.purchase.occurred_at, zone) for deed in mine
@@ -197,6 +207,26 @@ def _load_rounds(standings: Mapping[Pair, _Standing]) -> None:
     for contribution in Contribution.objects.filter(round__in=by_id):
         standing, row = by_id[contribution.round_id]
         standing.stored[contribution.activity_id] = row.number, contribution
+
+
+def _read_again(moved: Sequence[_Standing]) -> None:
+    """Let all that their members did count towards these parts, and not only what was kept beside their rounds."""
+    if not moved:
+        return
+    asked = list({standing.terms.id: standing.terms for standing in moved}.values())
+    rows = pieces.rows_of(_activities(asked, {standing.member_id for standing in moved}))
+    currency = programme.current().base_currency
+    by_member: dict[int, list[Deed]] = defaultdict(list)
+    for deed in _deeds(rows, asked):
+        by_member[deed.member_id].append(deed)
+    for standing in moved:
+        standing.afresh = True
+        standing.fresh = {
+            deed.activity_id: pieces.piece(
+                standing.terms, deed, time_zone=standing.part.time_zone, currency=currency
+            )
+            for deed in by_member[standing.member_id]
+        }
 
 
 class _Changes:

@@ -205,3 +205,23 @@ def test_counting_afterwards_comes_to_the_same_as_following(buys: list[tuple[str
             hear(one)
         progress.recount(challenge_ids=ids, member_ids=[aino.pk], at=LATE)
         assert (found_rounds(aino), found_points(aino)) == (model.rounds(), model.points())
+
+
+def test_when_the_first_purchase_comes_back_the_days_begin_with_the_next() -> None:
+    challenge(code="days", steps=[{"target": 2, "points": 100_000}], **TERMS["days"])
+    aino, model = member(), Model()
+    for hours in (0, 24 * 5, 24 * 6, 24 * 9):
+        do(aino, model, "buy", hours, {"milk"})
+        hear(model.bought[-1])
+    assert ChallengeRound.objects.get(member=aino).progress == 1
+    do(aino, model, "return", 0, "all")
+    hear(model.bought[0])
+    assert ChallengeRound.objects.get(member=aino).progress == 2
+    assert found_points(aino) == 100_000
+    do(aino, model, "return", 1, "all")
+    hear(model.bought[1])
+    assert ChallengeRound.objects.get(member=aino).progress == 2
+    do(aino, model, "return", 2, "all")
+    hear(model.bought[2])
+    assert ChallengeRound.objects.get(member=aino).progress == 1
+    assert found_points(aino) == 0
