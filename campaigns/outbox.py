@@ -30,7 +30,7 @@ def insert(message: Message) -> bool:
     with connection.cursor() as cursor:
         cursor.execute(
             f"INSERT INTO {Message._meta.db_table} ({names}) VALUES ({places})"  # noqa: S608  (names only)
-            " ON CONFLICT (member_id, campaign_id, occasion) DO NOTHING RETURNING id",
+            " ON CONFLICT (member_id, campaign_id, step, occasion) DO NOTHING RETURNING id",
             values,
         )
         row = cursor.fetchone()
