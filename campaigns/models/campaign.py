@@ -237,6 +237,10 @@ class Campaign(models.Model):
         verbose_name = _("campaign")
         verbose_name_plural = _("campaigns")
         ordering = ["code"]
+        permissions = [
+            ("send_campaign", "Can submit, pause and cancel campaigns"),
+            ("approve_campaign", "Can approve campaigns that others submitted"),
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=Q(kind="one_off", occasion="") | (~Q(kind="one_off") & ~Q(occasion="")),

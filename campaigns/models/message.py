@@ -114,6 +114,7 @@ class Message(models.Model):
         verbose_name = _("message")
         verbose_name_plural = _("messages")
         ordering = ["-id"]
+        permissions = [("settle_message", "Can settle messages of unknown outcome and send failed ones again")]
         constraints = [
             models.UniqueConstraint(
                 fields=["member", "campaign", "step", "occasion"], name="message_once_per_occasion"
