@@ -1,0 +1,107 @@
+"""Addresses never to write to again, by a keyed hash: they bounced, complained, or staff put them down.
+
+A suppression outlasts the member and says nothing of them. Asked when a message is decided and again when it is sent.
+"""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.utils.crypto import salted_hmac
+from django.utils.text import Truncator
+
+from campaigns.models import ChannelCode, Suppression
+from loyalty.events.bus import announce
+from members.contacts import InvalidPhone, normal_email, normal_phone
+
+_SALT = "kantis.campaigns.suppression"
+
+
+def normal(channel: str, address: str) -> str:
+    """The one spelling that equal addresses of a channel share; "" for none."""
+    if channel == ChannelCode.EMAIL:
+        return normal_email(address)
+    if channel == ChannelCode.SMS:
+        try:
+            return normal_phone(address)
+        except InvalidPhone:
+            return address.strip()
+    return address.strip()
+
+
+def address_hash(channel: str, address: str) -> str:
+    """The keyed hash of an address (64 hexadecimal digits): without the key nobody can try addresses against it."""
+    return _hash(channel, normal(channel, address), settings.SECRET_KEY)
+
+
+def suppressed(channel: str, addresses: Iterable[str]) -> frozenset[str]:
+    """Those of the addresses, as they were given, that must not be written to by this channel. One statement.
+
+    Keys that SECRET_KEY had before count too, as long as they stand in SECRET_KEY_FALLBACKS.
+    """
+    by_hash = _by_hash(channel, addresses)
+    if not by_hash:
+        return frozenset()
+    found = Suppression.objects.filter(
+        channel=channel, address_hash__in=list(by_hash), lifted_at__isnull=True
+    ).values_list("address_hash", flat=True)
+    return frozenset(by_hash[each] for each in found)
+
+
+def suppress(
+    *,
+    channel: str,
+    address: str,
+    reason: str,
+    at: dt.datetime,
+    detail: str = "",
+    member_id: int | None = None,
+) -> bool:
+    """Put an address down; False when it was down already. Announced as ``address.suppressed`` without the address.
+
+    Two at once end with one row, by the database's own constraint.
+    """
+    if not normal(channel, address) or suppressed(channel, [address]):
+        return False
+    row = Suppression(
+        channel=channel,
+        address_hash=address_hash(channel, address),
+        member_id=member_id,
+        reason=reason,
+        detail=Truncator(detail.replace("\x00", "")).chars(300),
+        since=at,
+    )
+    try:
+        with transaction.atomic():
+            row.save(force_insert=True)
+            announce("address.suppressed", at=at, member_id=member_id, channel=channel, reason=str(reason))
+    except IntegrityError:
+        return False
+    return True
+
+
+def lift(*, suppression_id: int, staff_id: int | None, at: dt.datetime) -> bool:
+    """Let an address be written to again; who did it stays with the row. False when that was done before."""
+    with transaction.atomic():
+        row = Suppression.objects.select_for_update(of=("self",)).get(pk=suppression_id)
+        if row.lifted_at is not None:
+            return False
+        row.lifted_at, row.lifted_by_id = at, staff_id
+        row.save(update_fields=["lifted_at", "lifted_by"])
+        announce("address.lifted", at=at, member_id=row.member_id, channel=row.channel)
+    return True
+
+
+def _by_hash(channel: str, addresses: Iterable[str]) -> Mapping[str, str]:
+    keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    return {
+        _hash(channel, spelling, key): address
+        for address in set(addresses)
+        if (spelling := normal(channel, address))
+        for key in keys
+    }
+
+
+def _hash(channel: str, spelling: str, key: str) -> str:
+    return salted_hmac(_SALT, f"{channel}:{spelling}", secret=key, algorithm="sha256").hexdigest()
