@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import QuerySet
 from django.utils.text import Truncator
 
 from campaigns.channels.base import (
@@ -26,6 +26,7 @@ from campaigns.channels.base import (
 from campaigns.channels.email import EmailChannel
 from campaigns.channels.inbox import InboxChannel
 from campaigns.models import Message
+from campaigns.rendering.rendered import Rendered
 from loyalty.events.bus import announce
 from loyalty.runs.record import RunRecorder
 from members.models import Consent, Member
@@ -109,9 +110,9 @@ def send(message: Message, channel: Channel, *, now: Callable[[], dt.datetime]) 
     """
     try:
         recipient = recipient_of(message)
-        if reason := channel.objection(recipient):
+        if reason := _objection(message) or channel.objection(message, recipient):
             return mark(message, Message.Status.SKIPPED, at=now(), reason=reason)
-        channel.deliver(message, recipient)
+        channel.deliver(message, Rendered(subject=message.subject, body=message.body), recipient)
     except PassingError as error:
         return _retry(message, str(error), at=now())
     except Refused as error:
@@ -127,14 +128,21 @@ def send(message: Message, channel: Channel, *, now: Callable[[], dt.datetime]) 
 
 
 def recipient_of(message: Message) -> Recipient:
-    """The message's member as of now, in one query."""
+    """The message's member as of now."""
+    member = Member.objects.get(pk=message.member_id)
+    return Recipient(member_id=member.pk, public_id=member.public_id, email=member.email, phone=member.phone)
+
+
+def _objection(message: Message) -> str:
+    """Why the member must not be written to any more, or an empty text."""
+    if not Member.objects.filter(pk=message.member_id, status=Member.Status.ACTIVE).exists():
+        return Message.Reason.NOT_A_MEMBER
+    if message.channel == Message.Channel.INBOX:
+        return ""
     agreed = Consent.objects.filter(
-        member=OuterRef("pk"), purpose=Purpose.MARKETING, channel=ConsentChannel.EMAIL, granted=True
+        member=message.member_id, purpose=Purpose.MARKETING, channel=ConsentChannel.EMAIL, granted=True
     )
-    member = Member.objects.annotate(agrees=Exists(agreed)).get(pk=message.member_id)
-    return Recipient(
-        email=member.email, is_active=member.status == Member.Status.ACTIVE, agrees_to_email=member.agrees
-    )
+    return "" if agreed.exists() else Message.Reason.CONSENT_WITHDRAWN
 
 
 def mark(

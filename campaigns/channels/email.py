@@ -16,7 +16,8 @@ from django.utils import translation
 
 from campaigns.channels.base import Channel, ChannelDown, OutcomeUnknown, PassingError, Recipient, Refused
 from campaigns.channels.smtp import EmailBackend as TellingBackend
-from campaigns.models import Message
+from campaigns.models import ChannelCode, Message
+from campaigns.rendering.rendered import Rendered
 from loyalty import programme
 
 _DJANGOS_SMTP = "django.core.mail.backends.smtp.EmailBackend"
@@ -25,6 +26,8 @@ _OURS = f"{TellingBackend.__module__}.{TellingBackend.__qualname__}"
 
 class EmailChannel(Channel):
     """One connection a round, checked before each message, so that a stale one costs no message its try."""
+
+    code = ChannelCode.EMAIL.value
 
     def __init__(self) -> None:
         self._connection: BaseEmailBackend | None = None
@@ -47,15 +50,14 @@ class EmailChannel(Channel):
         except (OSError, smtplib.SMTPException) as error:
             raise ChannelDown(f"the mail server cannot be used: {_words(error)}") from error
 
-    def objection(self, recipient: Recipient) -> str:
-        if not recipient.is_active:
-            return Message.Reason.NOT_A_MEMBER
-        if not recipient.email:
-            return Message.Reason.NO_ADDRESS
-        return "" if recipient.agrees_to_email else Message.Reason.CONSENT_WITHDRAWN
+    def address_of(self, recipient: Recipient) -> str:
+        return recipient.email
 
-    def deliver(self, message: Message, recipient: Recipient) -> None:
-        mail = compose(message, to=recipient.email, connection=self._connection)
+    def objection(self, message: Message, recipient: Recipient) -> str:
+        return "" if recipient.email else Message.Reason.NO_ADDRESS
+
+    def deliver(self, message: Message, rendered: Rendered, recipient: Recipient) -> str:
+        mail = compose(message, rendered, to=recipient.email, connection=self._connection)
         try:
             mail.send()
         except smtplib.SMTPRecipientsRefused as error:
@@ -67,6 +69,7 @@ class EmailChannel(Channel):
             text_given = getattr(self._smtp(), "text_given", False)
             self._hang_up()
             raise (OutcomeUnknown if text_given else PassingError)(_words(error)) from error
+        return str(mail.extra_headers["Message-ID"])
 
     def _smtp(self) -> smtplib.SMTP | None:
         smtp: smtplib.SMTP | None = getattr(self._connection, "connection", None)
@@ -78,18 +81,20 @@ class EmailChannel(Channel):
                 self._connection.close()
 
 
-def compose(message: Message, *, to: str, connection: Any = None) -> EmailMultiAlternatives:
+def compose(
+    message: Message, rendered: Rendered, *, to: str, connection: Any = None
+) -> EmailMultiAlternatives:
     """The mail for a message row, in its language. Its Message-ID follows from the row, so logs can be matched."""
     with translation.override(message.language):
         context = {
-            "message": message,
+            "message": {"subject": rendered.subject, "body": rendered.body, "points": message.points},
             "programme": programme.current(),
             "home_url": _portal_url("home"),
             "consents_url": _portal_url("consents"),
         }
         mail = EmailMultiAlternatives(
-            subject=message.subject,
-            body=render_to_string("email/greeting.txt", context),
+            subject=rendered.subject,
+            body=rendered.text or render_to_string("email/greeting.txt", context),
             to=[to],
             connection=connection,
             headers={
@@ -97,7 +102,9 @@ def compose(message: Message, *, to: str, connection: Any = None) -> EmailMultiA
                 "Auto-Submitted": "auto-generated",
             },
         )
-        mail.attach_alternative(render_to_string("email/greeting.html", context), "text/html")
+        mail.attach_alternative(
+            rendered.html or render_to_string("email/greeting.html", context), "text/html"
+        )
     return mail
 
 
