@@ -182,6 +182,7 @@ class Feedback(models.Model):
         related_name="feedback",
         verbose_name=_("message"),
     )
+    address_hash = models.CharField(max_length=64, blank=True, editable=False)
     detail = models.CharField(_("detail"), max_length=300, blank=True)
     happened_at = models.DateTimeField(_("happened at"))
     received_at = models.DateTimeField(_("received at"))
@@ -191,6 +192,13 @@ class Feedback(models.Model):
         verbose_name_plural = _("feedback of services")
         ordering = ["-id"]
         constraints = [models.UniqueConstraint(fields=["source", "key"], name="feedback_once")]
+        indexes = [
+            models.Index(
+                fields=["channel", "address_hash", "happened_at"],
+                name="feedback_passing",
+                condition=Q(kind="passing"),
+            )
+        ]
 
     def __str__(self) -> str:
         return f"#{self.pk}"
