@@ -11,7 +11,7 @@ from campaigns.models.policy import (
     Suppression,
 )
 from campaigns.models.result import CampaignResult
-from campaigns.models.round import Round, Trigger
+from campaigns.models.round import Round, RoundPage, Trigger
 from campaigns.models.tracking import Click, Link
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "MessagePreference",
     "PushSubscription",
     "Round",
+    "RoundPage",
     "SendingPolicy",
     "Suppression",
     "Text",
