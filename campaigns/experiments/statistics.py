@@ -40,6 +40,9 @@ class Sample:
     total: float
     squares: float
 
+    def __add__(self, other: "Sample") -> "Sample":
+        return Sample(self.n + other.n, self.total + other.total, self.squares + other.squares)
+
     @property
     def mean(self) -> float | None:
         return self.total / self.n if self.n else None
@@ -187,3 +190,13 @@ def size_needed(
     under_lift = math.sqrt(base * (1 - base) / held_out + other * (1 - other) / (1 - held_out))
     reach = _NORMAL.inv_cdf((1 + level) / 2) * under_none + _NORMAL.inv_cdf(power) * under_lift
     return math.ceil((reach / lift) ** 2)
+
+
+def size_needed_for_means(
+    *, variance: float, lift: float, held_out: float, level: float = LEVEL, power: float = POWER
+) -> int | None:
+    """The same for a lift of a mean (money a member): ``variance`` is that of single members on either side."""
+    if not lift or not variance or not 0 < held_out < 1:
+        return None
+    reach = _NORMAL.inv_cdf((1 + level) / 2) + _NORMAL.inv_cdf(power)
+    return math.ceil(reach**2 * variance * (1 / held_out + 1 / (1 - held_out)) / lift**2)

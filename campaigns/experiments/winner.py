@@ -1,0 +1,82 @@
+"""The variant that takes over, by a rule fixed before the start; and results computed as time goes by."""
+
+import datetime as dt
+
+from django.db import transaction
+from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Greatest
+
+from campaigns.experiments import results
+from campaigns.experiments.assignment import chosen_at
+from campaigns.experiments.figures import Side
+from campaigns.models import Campaign, CampaignResult, Message, Variant
+from loyalty.events import bus
+from loyalty.runs.record import RunRecorder
+
+_GOING = (Campaign.Status.SENDING, Campaign.Status.RUNNING)
+_YOUNG = dt.timedelta(days=3)
+"""So long after its start a campaign is measured every hour; later once a day."""
+
+
+def choose_due(*, at: dt.datetime, run: RunRecorder) -> None:
+    """Choose the winner of every campaign whose time of trying is over."""
+    waiting = Campaign.objects.filter(
+        status__in=_GOING, winner=None, started_at__isnull=False, winner_after_hours__isnull=False
+    ).exclude(winner_by="")
+    for campaign in waiting.order_by("pk"):
+        if chosen_at(campaign, at=at) <= at and choose(campaign_id=campaign.pk, at=at) is not None:
+            run.progress(done=1)
+
+
+def choose(*, campaign_id: int, at: dt.datetime) -> Variant | None:
+    """Let the best variant by the campaign's rule take over; None when it was done, or there is nothing to choose.
+
+    Those who waited for it get the winner, and so does everybody from now on. Of equals the first code wins. The
+    campaign's row is locked, as it is while pages are decided about: nobody falls between the variants.
+    """
+    with transaction.atomic():
+        campaign = Campaign.objects.select_for_update(no_key=True, of=("self",)).get(pk=campaign_id)
+        variants = {each.code: each for each in campaign.variants.filter(weight__gt=0)}
+        if campaign.winner_id is not None or not campaign.winner_by or len(variants) < 2:
+            return None
+        figures = results.compute(campaign, at=at)
+        sides = [side for side in figures.variants if side.code in variants]
+        best = min(sides, key=lambda side: (-_merit(side, campaign.winner_by), side.code))
+        campaign.winner, campaign.winner_chosen_at = variants[best.code], at
+        campaign.save(update_fields=["winner", "winner_chosen_at"])
+        _waiting(campaign).update(variant=campaign.winner, due_at=Greatest(F("due_at"), at))
+        bus.announce("campaign.winner_chosen", at=at, campaign=campaign.code, variant=best.code)
+    return campaign.winner
+
+
+def _merit(side: Side, winner_by: str) -> float:
+    """The share of the variant's members who did it."""
+    hits = side.clicked if winner_by == Campaign.WinnerBy.CLICK else side.conversions
+    return hits / side.members if side.members else 0.0
+
+
+def _waiting(campaign: Campaign) -> QuerySet[Message]:
+    return Message.objects.filter(
+        campaign=campaign, arm=Message.Arm.TREATED, variant=None, status=Message.Status.DUE
+    )
+
+
+def measure_due(*, at: dt.datetime, run: RunRecorder) -> None:
+    """Compute and keep the results that have grown old: hourly at first, daily later, until they are final."""
+    started = Campaign.objects.filter(started_at__isnull=False).exclude(results__is_final=True)
+    for campaign in started.order_by("pk"):
+        latest = results.latest(campaign)
+        is_young = campaign.started_at is not None and at - campaign.started_at < _YOUNG
+        age = dt.timedelta(minutes=55) if is_young else dt.timedelta(hours=23)
+        if latest is None or at - latest.computed_at >= age:
+            results.keep(campaign, at=at)
+            run.progress(done=1)
+    _thin_out(at=at)
+
+
+def _thin_out(*, at: dt.datetime) -> None:
+    """Of older days one result each is enough: the last."""
+    old = CampaignResult.objects.filter(computed_at__lt=at - _YOUNG)
+    lasting = old.order_by("campaign_id", "computed_at__date", "-computed_at", "-pk")
+    last = lasting.distinct("campaign_id", "computed_at__date").values("pk")
+    old.exclude(Q(pk__in=last) | Q(is_final=True)).delete()
