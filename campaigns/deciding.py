@@ -5,24 +5,67 @@ there is none yet for the occasion: whoever inserts one does what goes with it, 
 """
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import uuid
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from campaigns.models import Campaign
+import structlog
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import InterfaceError, OperationalError, connection, transaction
 
+from campaigns import awards
+from campaigns.models import Campaign, Message
+from campaigns.policy import caps
+from campaigns.policy.facts import Candidate, Facts, load
+from campaigns.policy.rules import Rules, rules_of
+from campaigns.policy.verdicts import Verdict, verdict
+from loyalty.ids import new_public_id
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A member whose occasion it is. ``settled`` is a Message.Reason when the occasion itself knows why not;
-    ``points`` are what this member gets (None: the campaign's bonus points)."""
+__all__ = ["Candidate", "Decided", "decide", "serialise"]
 
-    member_id: int
-    occasion: str
-    due_at: dt.datetime
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    settled: str = ""
-    points: int | None = None
+logger = structlog.get_logger("kantis.campaigns")
+
+Status = Message.Status
+
+_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('kantis.campaigns.deciding', 0))"
+
+_OUTRANK = f"""
+UPDATE {Message._meta.db_table} SET status = 'skipped', reason = 'outranked', detail = %(detail)s
+ WHERE id IN (SELECT id FROM {Message._meta.db_table} WHERE id = ANY(%(ids)s) AND status = 'due'
+               ORDER BY id FOR UPDATE SKIP LOCKED)
+RETURNING id
+"""  # noqa: S608  (table names only)
+
+_VARYING = {
+    "public_id": "uuid",
+    "member_id": "bigint",
+    "occasion": "text",
+    "variant_id": "bigint",
+    "arm": "text",
+    "channel": "text",
+    "language": "text",
+    "facts": "jsonb",
+    "points": "integer",
+    "status": "text",
+    "reason": "text",
+    "detail": "text",
+    "due_at": "timestamptz",
+}
+_SAME = ("campaign_id", "round_id", "created_at")
+_UNTOUCHED = tuple(
+    field
+    for field in Message._meta.concrete_fields
+    if not (field.primary_key or field.null or field.attname in {*_SAME, *_VARYING})
+)
+_INSERT = f"""
+INSERT INTO {Message._meta.db_table} ({", ".join((*_SAME, *(each.attname for each in _UNTOUCHED), *_VARYING))})
+SELECT %s, %s::bigint, %s, {"%s, " * len(_UNTOUCHED)} new.*
+  FROM unnest({", ".join(f"%s::{kind}[]" for kind in _VARYING.values())}) AS new
+    ON CONFLICT (member_id, campaign_id, step, occasion) DO NOTHING
+RETURNING id, public_id
+"""  # noqa: S608  (names only)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +91,164 @@ def decide(
 ) -> Decided:
     """Decide about up to some thousand candidates in one transaction; those with a row for the occasion are left out.
 
-    What one candidate breaks is undone, logged and counted as failed; the others are decided about.
+    One page at a time is decided about, of all campaigns: what parallel ones write counts towards the same caps. A
+    candidate that breaks something is undone, logged and counted as failed; the others are decided about.
     """
-    raise NotImplementedError
+    if not candidates:
+        return Decided()
+    with transaction.atomic():
+        serialise()
+        page = _Page(campaign, rules_of(campaign, at=at), at=at, round_id=round_id)
+        return page.decided(candidates)
+
+
+def serialise() -> None:
+    """Wait for whoever else counts messages towards caps, and keep others waiting until the transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LOCK)
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """What is the same for all candidates of a page."""
+
+    campaign: Campaign
+    rules: Rules
+    at: dt.datetime
+    round_id: int | None
+
+    def decided(self, candidates: Sequence[Candidate]) -> Decided:
+        """Decide about them together; where that fails by halves, so that one bad candidate is soon alone."""
+        try:
+            with transaction.atomic():
+                return self._write(candidates)
+        except (InterfaceError, OperationalError):
+            raise
+        except Exception:  # one member's bad data must not cost the others their message
+            if len(candidates) == 1:
+                logger.exception(
+                    "deciding_failed", member_id=candidates[0].member_id, campaign=self.campaign.code
+                )
+                return Decided(failed=1)
+        middle = len(candidates) // 2
+        return self.decided(candidates[:middle]) + self.decided(candidates[middle:])
+
+    def _write(self, candidates: Sequence[Candidate]) -> Decided:
+        found = load(self.rules, candidates, at=self.at)
+        if not found:
+            return Decided()
+        new = self._inserted([_Row(*each) for each in zip(found, self._with_room(found), strict=True)])
+        self._give([row for row in new if row.verdict.status == Status.DUE])
+        counts = Counter(row.verdict.status for row in new)
+        return Decided(counts[Status.DUE], counts[Status.HELD_OUT], counts[Status.SKIPPED])
+
+    def _with_room(self, found: Sequence[Facts]) -> list[Verdict]:
+        """The verdicts, once every message that has to give way to one has done so.
+
+        One that a sender has taken hold of meanwhile goes out after all: then everything is judged again, with it.
+        """
+        on_their_way: set[int] = set()
+        while True:
+            verdicts = self._judge(found, on_their_way)
+            giving_way = {each.message_id for result in verdicts for each in result.displaces}
+            if not giving_way:
+                return verdicts
+            before = transaction.savepoint()
+            missed = giving_way - self._outrank(giving_way)
+            if not missed:
+                transaction.savepoint_commit(before)
+                return verdicts
+            transaction.savepoint_rollback(before)
+            on_their_way |= missed
+
+    def _judge(self, found: Sequence[Facts], on_their_way: Collection[int]) -> list[Verdict]:
+        """The verdicts, one after the other: a member who comes twice has the first counted the second time."""
+        counted_by_now: dict[int, list[caps.Counted]] = {}
+        verdicts = []
+        for facts in found:
+            member_id = facts.candidate.member_id
+            counted: Sequence[caps.Counted] = counted_by_now.get(member_id, facts.counted)
+            if on_their_way:
+                counted = [
+                    replace(each, is_due=False) if each.message_id in on_their_way else each
+                    for each in counted
+                ]
+            result = verdict(facts, self.rules, at=self.at, counted=counted)
+            verdicts.append(result)
+            if result.day is not None:
+                kept = [each for each in counted if each not in result.displaces]
+                new = caps.Counted(result.day, result.channel, self.rules.priority)
+                counted_by_now[member_id] = [*kept, new]
+        return verdicts
+
+    def _outrank(self, message_ids: Collection[int]) -> set[int]:
+        """Take back those of the messages that are still due; says which."""
+        with connection.cursor() as cursor:
+            cursor.execute(_OUTRANK, {"ids": sorted(message_ids), "detail": self.campaign.code})
+            return {message_id for (message_id,) in cursor.fetchall()}
+
+    def _inserted(self, rows: Sequence["_Row"]) -> Sequence["_Row"]:
+        """Write the rows by one statement; those that are new, with their ids."""
+        same = [self.campaign.pk, self.round_id, self.at]
+        untouched = [each.get_db_prep_save(each.get_default(), connection) for each in _UNTOUCHED]
+        columns = zip(*(row.columns() for row in rows), strict=True)
+        with connection.cursor() as cursor:
+            cursor.execute(_INSERT, [*same, *untouched, *map(list, columns)])
+            ids = dict(cursor.fetchall())
+        for row in rows:
+            row.message_id = ids.get(row.public_id)
+        return rows if len(ids) == len(rows) else [row for row in rows if row.message_id is not None]
+
+    def _give(self, rows: Sequence["_Row"]) -> None:
+        """What the campaign gives, in the order of members: their accounts are locked on the way."""
+        gives = self.campaign.voucher_family_id or self.campaign.add_to_list_id
+        if not gives and not any(row.verdict.points for row in rows):
+            return
+        rows = sorted(rows, key=lambda row: (row.facts.candidate.member_id, row.message_id))
+        awards.give(self.campaign, [self._message(row) for row in rows], at=self.at)
+
+    def _message(self, row: "_Row") -> Message:
+        """The message as it stands in the database, without asking for it."""
+        values = dict(zip(_VARYING, row.columns(), strict=True))
+        values["facts"] = dict(row.facts.candidate.facts)
+        message = Message(
+            pk=row.message_id,
+            campaign=self.campaign,
+            round_id=self.round_id,
+            created_at=self.at,
+            **values,
+        )
+        message._state.adding, message._state.db = False, connection.alias
+        return message
+
+
+@dataclass(slots=True)
+class _Row:
+    """One row of the ledger to be."""
+
+    facts: Facts
+    verdict: Verdict
+    public_id: uuid.UUID = field(default_factory=new_public_id)
+    message_id: int | None = None
+
+    def columns(self) -> tuple[Any, ...]:
+        """In the order of ``_VARYING``."""
+        candidate, verdict = self.facts.candidate, self.verdict
+        return (
+            self.public_id,
+            candidate.member_id,
+            candidate.occasion,
+            verdict.variant_id,
+            verdict.arm,
+            verdict.channel,
+            verdict.language,
+            _json(candidate.facts) if candidate.facts else "{}",
+            verdict.points,
+            verdict.status,
+            verdict.reason,
+            verdict.detail[:300],
+            verdict.due_at,
+        )
+
+
+_json = DjangoJSONEncoder().encode

@@ -21,7 +21,7 @@ def held_until(
     if quiet_from is None or quiet_to is None or quiet_from == quiet_to:
         return due_at
     for _night in range(_LONGEST):
-        today = due_at.astimezone(_zone(time_zone)).date()
+        today = due_at.astimezone(zone_of(time_zone)).date()
         for day in (today - _DAY, today):
             begins, ends = _night_of(day, time_zone, quiet_from, quiet_to)
             if begins <= due_at < ends:
@@ -32,7 +32,10 @@ def held_until(
     return due_at
 
 
-_zone = functools.lru_cache(maxsize=1_000)(zoneinfo.ZoneInfo)
+@functools.lru_cache(maxsize=1_000)
+def zone_of(time_zone: str) -> zoneinfo.ZoneInfo:
+    """The named IANA time zone, kept: asked for once a candidate."""
+    return zoneinfo.ZoneInfo(time_zone)
 
 
 @functools.lru_cache(maxsize=10_000)
@@ -42,8 +45,8 @@ def _night_of(
     """The quiet hours that begin on ``day``, in UTC."""
     ends_on = day if quiet_to > quiet_from else day + _DAY
     return (
-        _moment(dt.datetime.combine(day, quiet_from, tzinfo=_zone(time_zone)), last=False),
-        _moment(dt.datetime.combine(ends_on, quiet_to, tzinfo=_zone(time_zone)), last=True),
+        _moment(dt.datetime.combine(day, quiet_from, tzinfo=zone_of(time_zone)), last=False),
+        _moment(dt.datetime.combine(ends_on, quiet_to, tzinfo=zone_of(time_zone)), last=True),
     )
 
 
