@@ -125,6 +125,12 @@ class Message(models.Model):
                 fields=["due_at"], name="message_due", condition=models.Q(status__in=["due", "sending"])
             ),
             models.Index(
+                fields=["campaign", "channel", "due_at", "id"],
+                name="message_waiting",
+                condition=models.Q(status="due") & ~models.Q(arm="treated", variant__isnull=True),
+            ),
+            models.Index(fields=["claim"], name="message_claimed", condition=models.Q(status="sending")),
+            models.Index(
                 fields=["provider_id"], name="message_provider", condition=~models.Q(provider_id="")
             ),
         ]
