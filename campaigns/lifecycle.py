@@ -7,6 +7,7 @@ Every step is taken under the campaign's row lock, which the deciding of its pag
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Q
@@ -52,8 +53,6 @@ ALLOWED: Mapping[str, frozenset[str]] = {
 
 GOING = (Status.SENDING, Status.RUNNING)
 """The states in which occasions are decided about and messages go out."""
-
-_FINAL_EVENTS = {Status.SENT: "campaign.finished", Status.CANCELLED: "campaign.cancelled"}
 
 
 def may(step: str, campaign: Campaign) -> bool:
@@ -147,12 +146,20 @@ def resume(*, campaign_id: int, staff_id: int | None, at: dt.datetime) -> Campai
             readiness.check(campaign, at=at)
             campaign.status = Status.RUNNING
             campaign.started_at = campaign.started_at or at
-            campaign.looked_at = campaign.looked_at and at
-            too_old = at - dt.timedelta(days=campaign.look_back_days)
-            Trigger.objects.filter(campaign=campaign, due_at__lt=too_old).delete()
+            _forgive(campaign, at=at)
+        campaign.problem = ""
         campaign.save()
         _tell("campaign.resumed", campaign, at=at, staff=staff_id)
     return campaign
+
+
+def _forgive(campaign: Campaign, *, at: dt.datetime) -> None:
+    """Let go of what came up while the campaign was paused and lies further back than the look-back."""
+    oldest = at - dt.timedelta(days=campaign.look_back_days)
+    Trigger.objects.filter(campaign=campaign, due_at__lt=oldest).delete()
+    if campaign.looked_at is not None:
+        of_dates = campaign.occasion == Campaign.Occasion.SCHEDULE
+        campaign.looked_at = max(campaign.looked_at, oldest) if of_dates else at
 
 
 def cancel(*, campaign_id: int, staff_id: int | None, at: dt.datetime) -> Campaign:
@@ -163,7 +170,7 @@ def cancel(*, campaign_id: int, staff_id: int | None, at: dt.datetime) -> Campai
         campaign.save()
         Trigger.objects.filter(campaign=campaign).delete()
         rounds = Round.objects.filter(campaign=campaign, status=Round.Status.DECIDING)
-        rounds.update(status=Round.Status.CANCELLED, ended_at=at)
+        rounds.update(status=Round.Status.CANCELLED, reason=Round.Reason.CANCELLED, ended_at=at)
         audience.forget(campaign)
         due = Message.objects.filter(campaign=campaign, status=Message.Status.DUE)
         locked = due.select_for_update(no_key=True).order_by("pk").values("pk")
@@ -267,14 +274,11 @@ def hold(campaign_id: int) -> Campaign | None:
     return campaign if campaign.status in GOING else None
 
 
-def fail(*, campaign_id: int, problem: str, at: dt.datetime) -> None:
-    """Stop a campaign that cannot go on, and say why; staff cancel it or make a copy."""
-    with transaction.atomic():
-        campaign = Campaign.objects.select_for_update(no_key=True).get(pk=campaign_id)
-        if campaign.status in {*GOING, Status.SCHEDULED}:
-            campaign.status, campaign.problem = Status.FAILED, problem[:1000]
-            campaign.save()
-            _tell("campaign.failed", campaign, at=at, problem=problem[:300])
+def halt(campaign: Campaign, problem: str, *, at: dt.datetime) -> None:
+    """Pause a campaign that lacks something, and say what; staff mend it and resume. The caller holds its lock."""
+    campaign.status, campaign.problem = Status.PAUSED, problem[:1000]
+    campaign.save()
+    _tell("campaign.halted", campaign, at=at, problem=problem[:300])
 
 
 def _held(campaign_id: int, step: str) -> Campaign:
@@ -302,7 +306,7 @@ def _set_going(campaign: Campaign, *, at: dt.datetime) -> None:
     _tell("campaign.scheduled" if one_off else "campaign.started", campaign, at=at)
 
 
-def _tell(name: str, campaign: Campaign, /, *, at: dt.datetime, **facts: object) -> None:
+def _tell(name: str, campaign: Campaign, /, *, at: dt.datetime, **facts: Any) -> None:
     bus.announce(name, at=at, campaign=str(campaign.public_id), code=campaign.code, **facts)
 
 

@@ -93,10 +93,11 @@ def parse(data: object) -> Rhythm:
         longest = 31 if every == "month" else calendar.monthrange(2028, month)[1]
         day = _whole(day, 1, longest, _("The day of the month"))
     weekdays = _weekdays(data.get("weekdays")) if every == "week" else ()
-    return Rhythm(every, _time(data.get("at")), weekdays, day, month, interval, start)
+    return Rhythm(every, time_of(data.get("at")), weekdays, day, month, interval, start)
 
 
-def _time(value: object) -> dt.time:
+def time_of(value: object) -> dt.time:
+    """A time of the clock from "09:00"; raises RhythmError."""
     try:
         return dt.datetime.strptime(str(value), "%H:%M").time()
     except ValueError:

@@ -4,25 +4,54 @@ import datetime as dt
 
 from celery import shared_task
 
-from campaigns import birthdays, dispatch
+from campaigns import birthdays, dispatch, inactivity, lifecycle, rounds, triggers
 from loyalty import clock
 from loyalty.runs import record
 from loyalty.runs.exclusive import exclusively
 
 ROUND = dt.timedelta(minutes=4)
-"""How long one tick sends; the next goes on with what is left."""
+"""How long one tick decides or sends; the next goes on with what is left."""
 
 
 @shared_task(name="campaigns.greet_birthdays")
 def greet_birthdays() -> None:
-    """Greet the birthdays that are open now, then send right away."""
+    """Decide about the birthdays and anniversaries that are open now, then send right away."""
     at = clock.now()
     with exclusively("campaigns.greet_birthdays") as held:
         if not held:
             return
         with record.run("campaigns.greet_birthdays", at=at) as run:
-            birthdays.greet_birthdays(at=at, run=run)
+            birthdays.greet_due(at=at, run=run)
     send_messages()
+
+
+@shared_task(name="campaigns.miss_members")
+def miss_members() -> None:
+    """Decide about members whose last purchase, of anything or of a product, is long enough ago."""
+    at = clock.now()
+    with exclusively("campaigns.miss_members") as held:
+        if held and inactivity.has_work():
+            with record.run("campaigns.miss_members", at=at) as run:
+                inactivity.look(at=at, run=run)
+
+
+@shared_task(name="campaigns.decide")
+def decide() -> None:
+    """Begin what has come due, decide about rounds and about what happened, then send right away."""
+    with exclusively("campaigns.decide") as held:
+        if held:
+            _decide(at=clock.now())
+    send_messages()
+
+
+def _decide(*, at: dt.datetime) -> None:
+    """One round of deciding; leaves a row only when there was something to do."""
+    rounds.begin_due(at=at)
+    if rounds.has_work() or triggers.has_work(at=at):
+        with record.run("campaigns.decide", at=at) as run:
+            triggers.settle_due(now=clock.now, run=run, until=at + ROUND)
+            rounds.decide_open(now=clock.now, run=run, until=at + ROUND)
+    lifecycle.finish_due(at=clock.now())
 
 
 @shared_task(name="campaigns.dispatch_messages")
