@@ -242,6 +242,7 @@ KANTIS_ANYMAIL = env.str(
 )  # the mail service, as django-anymail names it: "mailgun"
 ANYMAIL = {
     "REQUESTS_TIMEOUT": EMAIL_TIMEOUT,
+    "IGNORE_UNSUPPORTED_FEATURES": True,  # not every service keeps metadata or tags
     **{
         name.removeprefix("ANYMAIL_"): value
         for name, value in env.ENVIRON.items()

@@ -1,6 +1,7 @@
-"""E-mail: text and HTML in the portal's look, by whatever backend Django's settings name."""
+"""E-mail, text and HTML: by SMTP, by a mail service, or in the demo into a folder, as Django's settings say."""
 
 import contextlib
+import re
 import smtplib
 from collections.abc import Iterator
 from email.utils import parseaddr
@@ -8,12 +9,14 @@ from typing import Any
 from urllib.parse import urljoin
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.core.mail import EmailMultiAlternatives, get_connection
 from django.core.mail.backends.base import BaseEmailBackend
 from django.template.loader import render_to_string
 from django.urls import NoReverseMatch, reverse
 from django.utils import translation
 
+from campaigns.channels import mail_service
 from campaigns.channels.base import Channel, ChannelDown, OutcomeUnknown, PassingError, Recipient, Refused
 from campaigns.channels.smtp import EmailBackend as TellingBackend
 from campaigns.models import ChannelCode, Message
@@ -22,6 +25,8 @@ from loyalty import programme
 
 _DJANGOS_SMTP = "django.core.mail.backends.smtp.EmailBackend"
 _OURS = f"{TellingBackend.__module__}.{TellingBackend.__qualname__}"
+
+_ONE_ADDRESS = re.compile(r"[^\s,;:<>()\[\]\\\"@\x00-\x1f\x7f]{1,64}@[^\s,;:<>()\\\"@\x00-\x1f\x7f]{1,255}")
 
 
 class EmailChannel(Channel):
@@ -34,7 +39,10 @@ class EmailChannel(Channel):
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[None]:
-        self._connection = get_connection(_OURS if settings.EMAIL_BACKEND == _DJANGOS_SMTP else None)
+        try:
+            self._connection = get_connection(_OURS if settings.EMAIL_BACKEND == _DJANGOS_SMTP else None)
+        except ImproperlyConfigured as error:
+            raise ChannelDown(f"the mail service is not set up: {error}") from error
         try:
             yield
         finally:
@@ -57,7 +65,16 @@ class EmailChannel(Channel):
         return "" if recipient.email else Message.Reason.NO_ADDRESS
 
     def deliver(self, message: Message, rendered: Rendered, recipient: Recipient) -> str:
+        if not _ONE_ADDRESS.fullmatch(recipient.email):
+            raise Refused("not one e-mail address")
         mail = compose(message, rendered, to=recipient.email, connection=self._connection)
+        if mail_service.is_one(self._connection):
+            return mail_service.hand_over(mail)
+        self._hand_over(mail)
+        return str(mail.extra_headers["Message-ID"])
+
+    def _hand_over(self, mail: EmailMultiAlternatives) -> None:
+        """By SMTP, or into the demo's folder."""
         try:
             mail.send()
         except smtplib.SMTPRecipientsRefused as error:
@@ -69,7 +86,6 @@ class EmailChannel(Channel):
             text_given = getattr(self._smtp(), "text_given", False)
             self._hang_up()
             raise (OutcomeUnknown if text_given else PassingError)(_words(error)) from error
-        return str(mail.extra_headers["Message-ID"])
 
     def _smtp(self) -> smtplib.SMTP | None:
         smtp: smtplib.SMTP | None = getattr(self._connection, "connection", None)
@@ -93,19 +109,36 @@ def compose(
             "consents_url": _portal_url("consents"),
         }
         mail = EmailMultiAlternatives(
-            subject=rendered.subject,
+            subject=" ".join(rendered.subject.split()),
             body=rendered.text or render_to_string("email/greeting.txt", context),
             to=[to],
             connection=connection,
-            headers={
-                "Message-ID": f"<kantis-{message.pk}@{_sender_domain()}>",
-                "Auto-Submitted": "auto-generated",
-            },
+            headers=headers(message, rendered),
         )
         mail.attach_alternative(
             rendered.html or render_to_string("email/greeting.html", context), "text/html"
         )
+    mail_service.mark(mail, message)
     return mail
+
+
+def headers(message: Message, rendered: Rendered) -> dict[str, str]:
+    """What mail programs and services go by. One click of theirs unsubscribes (RFC 8058), but for service messages."""
+    domain, campaign = _sender_domain(), message.campaign
+    found = {
+        "Message-ID": f"<kantis-{message.pk}@{domain}>",
+        "Auto-Submitted": "auto-generated",
+        "Feedback-ID": f"{campaign.code}:{message.variant_id or 0}:{campaign.purpose}:kantis",
+        "List-ID": f"<{campaign.purpose}.{domain}>",
+    }
+    if rendered.unsubscribe_url:
+        ways = [f"<{rendered.unsubscribe_url}>"]
+        if settings.UNSUBSCRIBE_MAILTO:
+            token = rendered.unsubscribe_url.rstrip("/").rpartition("/")[2]
+            ways.append(f"<mailto:{settings.UNSUBSCRIBE_MAILTO}?subject=unsubscribe%20{token}>")
+        found["List-Unsubscribe"] = ", ".join(ways)
+        found["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+    return found
 
 
 def _portal_url(name: str) -> str:
