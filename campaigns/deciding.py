@@ -64,7 +64,7 @@ INSERT INTO {Message._meta.db_table} ({", ".join((*_SAME, *(each.attname for eac
 SELECT %s, %s::bigint, %s, {"%s, " * len(_UNTOUCHED)} new.*
   FROM unnest({", ".join(f"%s::{kind}[]" for kind in _VARYING.values())}) AS new
     ON CONFLICT (member_id, campaign_id, step, occasion) DO NOTHING
-RETURNING id, public_id
+RETURNING public_id, id
 """  # noqa: S608  (names only)
 
 
