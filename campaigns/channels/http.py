@@ -72,7 +72,7 @@ def call(method: str, url: str, *, headers: Mapping[str, str], json: Any = None,
             allow_redirects=False,
             stream=True,
         ) as response:
-            body = response.raw.read(_LONGEST_ANSWER, decode_content=True)
+            body = next(response.iter_content(_LONGEST_ANSWER), b"")
             return Answer(response.status_code, body, dict(response.headers))
     except (requests.RequestException, broken.HTTPError, OSError) as error:
         raise _outcome(error) from error
