@@ -5,6 +5,7 @@ import datetime as dt
 from celery import shared_task
 
 from campaigns import birthdays, dispatch, inactivity, lifecycle, rounds, triggers
+from campaigns.channels.base import ChannelDown
 from loyalty import clock
 from loyalty.runs import record
 from loyalty.runs.exclusive import exclusively
@@ -61,11 +62,23 @@ def dispatch_messages() -> None:
 
 
 def send_messages() -> None:
-    """One round of sending; leaves a row only when there was something to do."""
-    at = clock.now()
-    if not dispatch.has_work(at=at):
-        return
-    with exclusively("campaigns.dispatch_messages") as held:
-        if held:
-            with record.run("campaigns.dispatch_messages", at=at) as run:
-                dispatch.dispatch(now=clock.now, run=run, until=at + ROUND)
+    """One round of sending by each channel that has something to send, and leaves a row for it.
+
+    One sender a channel is enough, and the next tick does not wait for a slow one: another worker takes the others.
+    """
+    down: ChannelDown | None = None
+    channels = dispatch.channels_with_work(at=clock.now())
+    for channel in channels:
+        with exclusively(f"campaigns.dispatch_messages.{channel}") as held:
+            if not held:
+                continue
+            at = clock.now()
+            try:
+                with record.run("campaigns.dispatch_messages", at=at, channel=channel) as run:
+                    dispatch.dispatch(now=clock.now, run=run, until=at + ROUND, only=channel)
+            except ChannelDown as error:  # its row says so; the others have nothing to do with it
+                down = error
+    if channels:
+        lifecycle.finish_due(at=clock.now())
+    if down is not None:
+        raise down
