@@ -18,7 +18,7 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from campaigns import awards
 from campaigns.models import Campaign, Message
 from campaigns.policy import caps
-from campaigns.policy.facts import Candidate, Facts, load
+from campaigns.policy.facts import Candidate, Facts, array_of, load
 from campaigns.policy.rules import Rules, rules_of
 from campaigns.policy.verdicts import Verdict, verdict
 from loyalty.ids import new_public_id
@@ -38,9 +38,9 @@ UPDATE {Message._meta.db_table} SET status = 'skipped', reason = 'outranked', de
 RETURNING id
 """  # noqa: S608  (table names only)
 
-_VARYING = {
-    "public_id": "uuid",
-    "member_id": "bigint",
+_SAME = ("campaign_id", "round_id", "created_at")
+_OWN = ("public_id", "member_id")
+_KIND = {
     "occasion": "text",
     "variant_id": "bigint",
     "arm": "text",
@@ -53,16 +53,19 @@ _VARYING = {
     "detail": "text",
     "due_at": "timestamptz",
 }
-_SAME = ("campaign_id", "round_id", "created_at")
 _UNTOUCHED = tuple(
     field
     for field in Message._meta.concrete_fields
-    if not (field.primary_key or field.null or field.attname in {*_SAME, *_VARYING})
+    if not (field.primary_key or field.null or field.attname in {*_SAME, *_OWN, *_KIND})
 )
 _INSERT = f"""
-INSERT INTO {Message._meta.db_table} ({", ".join((*_SAME, *(each.attname for each in _UNTOUCHED), *_VARYING))})
-SELECT %s, %s::bigint, %s, {"%s, " * len(_UNTOUCHED)} new.*
-  FROM unnest({", ".join(f"%s::{kind}[]" for kind in _VARYING.values())}) AS new
+INSERT INTO {Message._meta.db_table}
+       ({", ".join((*_SAME, *(each.attname for each in _UNTOUCHED), *_OWN, *_KIND))})
+SELECT %s, %s::bigint, %s, {"%s, " * len(_UNTOUCHED)} own.public_id, own.member_id,
+       {", ".join(f"kind.{column}" for column in _KIND)}
+  FROM unnest(%s::uuid[], %s::bigint[], %s::integer[]) AS own (public_id, member_id, kind)
+  JOIN unnest({", ".join(f"%s::{type_}[]" for type_ in _KIND.values())})
+       WITH ORDINALITY AS kind ({", ".join(_KIND)}, number) ON kind.number = own.kind
     ON CONFLICT (member_id, campaign_id, step, occasion) DO NOTHING
 RETURNING public_id, id
 """  # noqa: S608  (names only)
@@ -188,12 +191,21 @@ class _Page:
             return {message_id for (message_id,) in cursor.fetchall()}
 
     def _inserted(self, rows: Sequence["_Row"]) -> Sequence["_Row"]:
-        """Write the rows by one statement; those that are new, with their ids."""
+        """Write the rows by one statement; those that are new, with their ids.
+
+        Most rows of a page are alike but for the member, so what they share is sent once.
+        """
         same = [self.campaign.pk, self.round_id, self.at]
         untouched = [each.get_db_prep_save(each.get_default(), connection) for each in _UNTOUCHED]
-        columns = zip(*(row.columns() for row in rows), strict=True)
+        kinds: dict[tuple[Any, ...], int] = {}
+        kind_of = [kinds.setdefault(row.kind(), len(kinds) + 1) for row in rows]
+        own = [
+            array_of(row.public_id for row in rows),
+            array_of(row.facts.candidate.member_id for row in rows),
+            array_of(kind_of),
+        ]
         with connection.cursor() as cursor:
-            cursor.execute(_INSERT, [*same, *untouched, *map(list, columns)])
+            cursor.execute(_INSERT, [*same, *untouched, *own, *map(list, zip(*kinds, strict=True))])
             ids = dict(cursor.fetchall())
         for row in rows:
             row.message_id = ids.get(row.public_id)
@@ -209,10 +221,12 @@ class _Page:
 
     def _message(self, row: "_Row") -> Message:
         """The message as it stands in the database, without asking for it."""
-        values = dict(zip(_VARYING, row.columns(), strict=True))
+        values = dict(zip(_KIND, row.kind(), strict=True))
         values["facts"] = dict(row.facts.candidate.facts)
         message = Message(
             pk=row.message_id,
+            public_id=row.public_id,
+            member_id=row.facts.candidate.member_id,
             campaign=self.campaign,
             round_id=self.round_id,
             created_at=self.at,
@@ -231,12 +245,10 @@ class _Row:
     public_id: uuid.UUID = field(default_factory=new_public_id)
     message_id: int | None = None
 
-    def columns(self) -> tuple[Any, ...]:
-        """In the order of ``_VARYING``."""
+    def kind(self) -> tuple[Any, ...]:
+        """What it may have in common with others, in the order of ``_KIND``."""
         candidate, verdict = self.facts.candidate, self.verdict
         return (
-            self.public_id,
-            candidate.member_id,
             candidate.occasion,
             verdict.variant_id,
             verdict.arm,

@@ -4,11 +4,13 @@ A suppression outlasts the member and says nothing of them. Asked when a message
 """
 
 import datetime as dt
+import functools
+import hashlib
+import hmac
 from collections.abc import Iterable, Mapping
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
-from django.utils.crypto import salted_hmac
+from django.db import IntegrityError, connection, transaction
 from django.utils.text import Truncator
 
 from campaigns.models import ChannelCode, Suppression
@@ -16,6 +18,12 @@ from loyalty.events.bus import announce
 from members.contacts import InvalidPhone, normal_email, normal_phone
 
 _SALT = "kantis.campaigns.suppression"
+
+
+_DOWN = f"""
+SELECT address_hash FROM {Suppression._meta.db_table}
+ WHERE channel = %s AND lifted_at IS NULL AND address_hash = ANY(%s::text[])
+"""  # noqa: S608  (table name only)
 
 
 def normal(channel: str, address: str) -> str:
@@ -43,10 +51,11 @@ def suppressed(channel: str, addresses: Iterable[str]) -> frozenset[str]:
     by_hash = _by_hash(channel, addresses)
     if not by_hash:
         return frozenset()
-    found = Suppression.objects.filter(
-        channel=channel, address_hash__in=list(by_hash), lifted_at__isnull=True
-    ).values_list("address_hash", flat=True)
-    return frozenset(by_hash[each] for each in found)
+    with (
+        connection.cursor() as cursor
+    ):  # thousands at a time: much quicker than a list of that many parameters
+        cursor.execute(_DOWN, [channel, "{" + ",".join(by_hash) + "}"])
+        return frozenset(by_hash[each] for (each,) in cursor.fetchall())
 
 
 def suppress(
@@ -104,4 +113,10 @@ def _by_hash(channel: str, addresses: Iterable[str]) -> Mapping[str, str]:
 
 
 def _hash(channel: str, spelling: str, key: str) -> str:
-    return salted_hmac(_SALT, f"{channel}:{spelling}", secret=key, algorithm="sha256").hexdigest()
+    return hmac.digest(_key(key), f"{channel}:{spelling}".encode(), "sha256").hex()
+
+
+@functools.lru_cache(maxsize=10)
+def _key(secret: str) -> bytes:
+    """As ``django.utils.crypto.salted_hmac`` derives it, kept: it is wanted for every address."""
+    return hashlib.sha256(f"{_SALT}{secret}".encode()).digest()

@@ -68,10 +68,10 @@ def room_for(
     priority, give way: the least important first, of equals the one due last. None of them does unless that is
     enough.
     """
-    if not counted:
-        return () if all(limit.most for limit in limits) else None
     displaced: list[Counted] = []
     for limit in limits:
+        if len(counted) < limit.most:
+            continue
         taken = [each for each in counted if _falls_under(limit, day, each) and each not in displaced]
         too_many = len(taken) + 1 - limit.most
         if too_many <= 0:

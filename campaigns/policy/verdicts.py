@@ -54,9 +54,8 @@ def verdict(facts: Facts, rules: Rules, *, at: dt.datetime, counted: Sequence[ca
         result.reason = Reason.QUIET_HOURS
     if way.is_counted:
         result.day = held.astimezone(zone_of(facts.time_zone)).date()
-        room = caps.room_for(
-            result.day, priority=rules.priority, limits=_limits(way.limits, facts.per_week), counted=counted
-        )
+        limits = way.limits if facts.per_week is None else _with_own(way.limits, facts.per_week)
+        room = caps.room_for(result.day, priority=rules.priority, limits=limits, counted=counted)
         if room is None:
             result.status, result.reason, result.day = Status.SKIPPED, Reason.CAPPED, None
             return result
@@ -131,10 +130,8 @@ def _has_address(channel: str, facts: Facts) -> bool:
 
 
 @functools.lru_cache(maxsize=1_000)
-def _limits(limits: tuple[caps.Limit, ...], per_week: int | None) -> tuple[caps.Limit, ...]:
+def _with_own(limits: tuple[caps.Limit, ...], per_week: int) -> tuple[caps.Limit, ...]:
     """The programme's limits and the member's own."""
-    if per_week is None:
-        return limits
     return caps.narrow_first((*limits, caps.Limit(caps.Window.WEEK, per_week)))
 
 
