@@ -114,7 +114,9 @@ class Message(models.Model):
         verbose_name = _("message")
         verbose_name_plural = _("messages")
         ordering = ["-id"]
-        permissions = [("settle_message", "Can settle messages of unknown outcome and send failed ones again")]
+        permissions = [
+            ("settle_message", "Can settle messages of unknown outcome and send failed ones again")
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["member", "campaign", "step", "occasion"], name="message_once_per_occasion"
@@ -130,6 +132,12 @@ class Message(models.Model):
                 condition=models.Q(status="due") & ~models.Q(arm="treated", variant__isnull=True),
             ),
             models.Index(fields=["claim"], name="message_claimed", condition=models.Q(status="sending")),
+            models.Index(  # what counts towards caps: campaigns.policy.facts
+                fields=["member", "due_at"],
+                name="message_counted",
+                condition=models.Q(status__in=["due", "sending", "sent", "unknown"])
+                & ~models.Q(channel="inbox"),
+            ),
             models.Index(
                 fields=["provider_id"], name="message_provider", condition=~models.Q(provider_id="")
             ),
