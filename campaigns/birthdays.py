@@ -24,6 +24,7 @@ from loyalty.conditions import ConditionError
 from loyalty.runs.record import RunRecorder
 from members.models import Member
 from rewards import terms
+from rewards.terms import TierRules
 
 logger = structlog.get_logger("kantis.campaigns")
 
@@ -190,7 +191,8 @@ def _decide(
     if campaign.occasion == Occasion.ANNIVERSARY:
         due = _not_decided(campaign, due)
     inside = audience.among(campaign, due, at=at) if due else set()
-    asked = [_candidate(campaign, *due[member_id], at=at) for member_id in sorted(inside)]
+    tiers = terms.current().tiers_at(at)
+    asked = [_candidate(campaign, *due[member_id], tiers, at=at) for member_id in sorted(inside)]
     return decide(campaign, asked, at=at) + Decided(failed=failed)
 
 
@@ -209,7 +211,9 @@ def _not_decided(
     }
 
 
-def _candidate(campaign: Campaign, each: Celebrant, decision: Decision, *, at: dt.datetime) -> Candidate:
+def _candidate(
+    campaign: Campaign, each: Celebrant, decision: Decision, tiers: TierRules, *, at: dt.datetime
+) -> Candidate:
     kind = KINDS[Occasion(campaign.occasion)]
     day = decision.day
     facts: dict[str, Any] = {"day": day.isoformat()}
@@ -221,7 +225,7 @@ def _candidate(campaign: Campaign, each: Celebrant, decision: Decision, *, at: d
         due_at=_due_at(campaign, each, day, at=at),
         facts=facts,
         settled=_SETTLED[decision.verdict],
-        points=gift_for(campaign, each.tier_id, at=at) if kind == occasions.BIRTHDAY else None,
+        points=gift_for(campaign, each.tier_id, tiers) if kind == occasions.BIRTHDAY else None,
     )
 
 
@@ -233,7 +237,7 @@ def _due_at(campaign: Campaign, each: Celebrant, day: dt.date, *, at: dt.datetim
     return max(at, wall.replace(tzinfo=zoneinfo.ZoneInfo(each.time_zone)).astimezone(UTC))
 
 
-def gift_for(campaign: Campaign, tier_id: int, *, at: dt.datetime) -> int:
-    """Points: as many as the member's tier at ``at`` gives for a birthday, or the campaign's where it names none."""
-    of_the_tier = terms.current().tiers_at(at).level_of(tier_id).birthday_points
+def gift_for(campaign: Campaign, tier_id: int, tiers: TierRules) -> int:
+    """Points: as many as the member's tier gives for a birthday, or the campaign's where it names none."""
+    of_the_tier = tiers.level_of(tier_id).birthday_points
     return campaign.bonus_points if of_the_tier is None else of_the_tier
