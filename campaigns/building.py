@@ -40,7 +40,7 @@ def start_empty(*, kind: str, names: Mapping[str, str]) -> Campaign:
     }.get(Campaign.Kind(kind), "")
     with transaction.atomic():
         campaign = Campaign.objects.create(
-            code=free_code(first), names=dict(names), kind=kind, occasion=occasion
+            code=free_code(first), names=dict(names), kind=kind, occasion=occasion, subjects={}, bodies={}
         )
         Variant.objects.create(campaign=campaign, code="A")
     return campaign
@@ -81,12 +81,10 @@ def write(
     """Write what a variant says, by language; a language without a word is left out. Raises CampaignRefused."""
     with editing(campaign_id) as campaign:
         row = campaign.variants.get(code=variant)
-        wanted = {
-            "name": row.name if name is None else name,
-            "weight": row.weight if weight is None else weight,
-        }
-        if wanted != {"name": row.name, "weight": row.weight}:
-            row.name, row.weight = wanted["name"], wanted["weight"]
+        called = row.name if name is None else name
+        weighs = row.weight if weight is None else weight
+        if (called, weighs) != (row.name, row.weight):
+            row.name, row.weight = called, weighs
             row.save()
         present = {text.language: text for text in row.texts.all()}
         for language, fields in texts.items():
@@ -109,7 +107,7 @@ def _write_text(variant: Variant, language: str, fields: Mapping[str, str], pres
 
 
 def add_variant(*, campaign_id: int, like: str) -> Variant:
-    """One more variant that says what another says until it is changed. Raises CampaignRefused when there are enough."""
+    """One more variant that says what another says until it is changed. Raises CampaignRefused for too many."""
     with editing(campaign_id) as campaign:
         taken = set(campaign.variants.values_list("code", flat=True))
         if len(taken) >= MOST_VARIANTS:

@@ -33,7 +33,8 @@ def look(
 ) -> CampaignReach | TooLong:
     """The reach of these conditions now: by address, consent for the purpose, and no suppression known of the member.
 
-    ``channels`` names at least one way. A member's pause, caps and hold-outs are decided when the time comes and not looked at here.
+    ``channels`` names at least one way. A member's pause, caps and hold-outs are decided when the time comes; they do
+    not count here.
     """
     found = condition.filter(candidates(condition), at=at, many=True)
 
