@@ -195,7 +195,7 @@ def _put_down(row: Feedback, message: Message | None, address: str, reason: str,
 
 
 def _end_consent(row: Feedback, message: Message | None, address: str, *, at: dt.datetime) -> None:
-    """Withdraw the consent that the message rests on; every one of the channel where we do not know which message."""
+    """Withdraw the consent that the message rests on; where that is unknown or none, every one of the channel."""
     if message is not None and unsubscribing.takes_consent(message):
         unsubscribing.withdraw(message, at=at)
         return

@@ -51,11 +51,10 @@ def suppressed(channel: str, addresses: Iterable[str]) -> frozenset[str]:
     by_hash = _by_hash(channel, addresses)
     if not by_hash:
         return frozenset()
-    with (
-        connection.cursor() as cursor
-    ):  # thousands at a time: much quicker than a list of that many parameters
+    with connection.cursor() as cursor:
+        # Thousands at a time: one array is much quicker than a list of that many parameters.
         cursor.execute(_DOWN, [channel, "{" + ",".join(by_hash) + "}"])
-        return frozenset(by_hash[each] for (each,) in cursor.fetchall())
+        return frozenset(address for (each,) in cursor.fetchall() for address in by_hash[each])
 
 
 def suppress(
@@ -102,14 +101,15 @@ def lift(*, suppression_id: int, staff_id: int | None, at: dt.datetime) -> bool:
     return True
 
 
-def _by_hash(channel: str, addresses: Iterable[str]) -> Mapping[str, str]:
+def _by_hash(channel: str, addresses: Iterable[str]) -> Mapping[str, set[str]]:
+    """The addresses by what they may be stored as: under each key that we have or had."""
     keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
-    return {
-        _hash(channel, spelling, key): address
-        for address in set(addresses)
-        if (spelling := normal(channel, address))
-        for key in keys
-    }
+    by_hash: dict[str, set[str]] = {}
+    for address in addresses:
+        if spelling := normal(channel, address):
+            for key in keys:
+                by_hash.setdefault(_hash(channel, spelling, key), set()).add(address)
+    return by_hash
 
 
 def _hash(channel: str, spelling: str, key: str) -> str:
