@@ -22,6 +22,10 @@ from campaigns.rendering.values import points, web_address
 from loyalty import programme
 
 LONGEST_SUBJECT = 200
+_PLAIN_SIGNS = str.maketrans(
+    {"\N{NO-BREAK SPACE}": " ", "\N{MINUS SIGN}": "-", "–": "-", "’": "'", "“": '"', "”": '"', "…": "..."}
+)
+"""One sign that is not among the networks' 7-bit characters more than doubles what a text message costs."""
 
 
 def render(message: Message, context: Context | None, *, for_channel: str) -> Rendered:
@@ -47,12 +51,13 @@ def _rendered(message: Message, context: Context, channel: str) -> Rendered:
     label = one_line(written(ready.button_label, inserts))
     link = web_address(written(ready.button_link, inserts)) if label else ""
     body = written(ready.body_text, inserts).replace("\x00", "").strip()
+    short = one_line(written(ready.short, inserts), 1000) or subject
     common = {
         "subject": subject,
         "preheader": preheader,
         "heading": heading,
         "body": body,
-        "short": one_line(written(ready.short, inserts), 1000) or subject,
+        "short": short.translate(_PLAIN_SIGNS) if channel == ChannelCode.SMS else short,
         "button_label": label if link else "",
         "button_link": link,
         "unsubscribe_url": context.unsubscribe_url,

@@ -119,7 +119,7 @@ def _parsed(wording: Wording, links: Links, public_url: str) -> Ready:
         _piece(source)  # an error names the line as staff wrote it
     layout = mjml.own_layout(wording.mjml, links) if wording.mjml else ""
     button = wording.button_link or _page(PAGES["portal"], public_url)
-    button = links.of(button) if markup.leads_somewhere(button) else ""
+    button = links.of(button) if wording.button_label and markup.leads_somewhere(button) else ""
     pieces = {
         "subject": _piece(wording.subject),
         "preheader": _piece(wording.preheader),

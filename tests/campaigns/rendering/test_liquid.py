@@ -7,7 +7,6 @@ from pytest_django import Settings
 from campaigns.rendering import liquid
 from campaigns.rendering.liquid import BadLiquid
 
-
 GROWN = "{% assign s = 'aaaaaaaaaa' %}{% for i in (1..9) %}{% assign s = s | append: s %}{% endfor %}"
 
 

@@ -271,6 +271,10 @@ def test_the_inbox_gets_paragraphs_and_other_channels_plain_words() -> None:
     sms = say(channel=ChannelCode.SMS, subject="Offer", short_text="Only today:\nhttps://shop.fi")
     assert sms.short.startswith("Only today: https://kantis.fi/r/")
     assert sms.html == ""
+    figures = say(
+        channel=ChannelCode.SMS, subject="", short_text="{{ points | plus: 12500 | points }} – it’s yours…"
+    )
+    assert figures.short == "12 500 - it's yours..."
     assert say(channel=ChannelCode.PUSH, subject="Offer").short == "Offer"
 
 
