@@ -10,8 +10,10 @@ class CampaignsConfig(AppConfig):
     def ready(self) -> None:
         from campaigns import (
             audience,
+            checks,  # noqa: F401  (registers)
             handlers,  # noqa: F401  (subscribes)
             member_fields,
+            partner_events,
             preferences,
             trigger_events,
             triggers,
@@ -27,6 +29,7 @@ class CampaignsConfig(AppConfig):
         trigger_events.register()
         add_user("campaigns.campaigns", audience.campaigns_for_segment)
         add_holder(Holder(key="campaign_triggers", erase=triggers.forget))
+        add_holder(Holder(key="partner_events", copy=partner_events.copy_of, erase=partner_events.forget))
         add_holder(Holder(key="messages", copy=copy_of, erase=forget))
         add_holder(Holder(key="message_wishes", copy=preferences.copy_of, erase=preferences.forget))
 

@@ -29,6 +29,8 @@ AFFORDABLE = "reward.affordable"
 PARTNER_EVENT = "partner.event"
 PARTNER_PREFIX = "partner."
 """Partners' own events are named "partner.cart_abandoned"; the API announces them all as ``partner.event``."""
+ASKED_FOR = "api"
+"""No event on the bus: a partner asks for the campaign itself (``campaigns.asking``)."""
 
 
 @dataclass(frozen=True)
@@ -193,30 +195,31 @@ _DECLARED = (
     ),
 )
 
-EVENTS: Mapping[str, TriggerEvent] = {each.name: each for each in _DECLARED}
-
-_OF_PARTNERS = TriggerEvent(
-    PARTNER_EVENT,
-    _("a partner's own event"),
-    "event_partner",
-    (
-        Field("partner", FieldType.TEXT, _("partner")),
-        Field("reference", FieldType.TEXT, _("reference")),
-        Field("sku", FieldType.TEXT, _("SKU")),
-        Field("category", FieldType.TEXT, _("category")),
-        Field("total", FieldType.DECIMAL, _("total")),
-        Field("count", FieldType.INTEGER, _("count")),
-    ),
+_told_by_partners = (
+    Field("partner", FieldType.TEXT, _("partner")),
+    Field("reference", FieldType.TEXT, _("reference")),
+    Field("sku", FieldType.TEXT, _("SKU")),
+    Field("category", FieldType.TEXT, _("category")),
+    Field("total", FieldType.DECIMAL, _("total")),
+    Field("count", FieldType.INTEGER, _("count")),
 )
-"""Of a partner's event conditions may ask these facts; texts find whatever else it told, too."""
 
-HEARD = (*EVENTS, PARTNER_EVENT)
+_ON_REQUEST = TriggerEvent(
+    ASKED_FOR, _("a partner asks for it by the API"), "event_asked_for", _told_by_partners
+)
+
+EVENTS: Mapping[str, TriggerEvent] = {each.name: each for each in (*_DECLARED, _ON_REQUEST)}
+
+_OF_PARTNERS = TriggerEvent(PARTNER_EVENT, _("a partner's own event"), "event_partner", _told_by_partners)
+"""Of what a partner tells, conditions may ask these facts; texts find whatever else it told, too."""
+
+HEARD = (*(each.name for each in _DECLARED), PARTNER_EVENT)
 """The names on the event bus."""
 
 
 def register() -> None:
     """Declare the subjects of conditions, while the application starts."""
-    for event in (*_DECLARED, _OF_PARTNERS):
+    for event in (*_DECLARED, _ON_REQUEST, _OF_PARTNERS):
         if event.fields:
             subject(event.subject).register(*event.fields)
 

@@ -358,6 +358,13 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "ENUM_NAME_OVERRIDES": {
+        "CampaignStatusEnum": "campaigns.models.campaign.Campaign.Status",
+        "CampaignKindEnum": "campaigns.models.campaign.Campaign.Kind",
+        "CampaignPurposeEnum": "campaigns.models.campaign.Campaign.Purpose",
+        "MessageChannelEnum": "campaigns.models.campaign.ChannelCode",
+        "MessageReasonEnum": "campaigns.models.message.Message.Reason",
+        "MessageStatusEnum": "campaigns.models.message.Message.Status",
+        "TriggeredStatusEnum": "campaigns.serializers.OUTCOMES",
         "DrawStateEnum": "rewards.draws.serializers.PUBLIC_STATES",
         "RefundStatusEnum": "rewards.models.refund.Refund.Status",
         "CapPeriodEnum": "rewards.models.rule.RuleRevision.Period",

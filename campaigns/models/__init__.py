@@ -2,6 +2,7 @@
 
 from campaigns.models.campaign import Campaign, ChannelCode, Text, Variant
 from campaigns.models.message import Message
+from campaigns.models.partner_event import PartnerEvent
 from campaigns.models.policy import (
     ChannelPolicy,
     Feedback,
@@ -24,6 +25,7 @@ __all__ = [
     "Link",
     "Message",
     "MessagePreference",
+    "PartnerEvent",
     "PushSubscription",
     "Round",
     "RoundPage",
