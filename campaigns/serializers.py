@@ -1,5 +1,6 @@
 """The shapes of campaigns, messages and partners' events in the API."""
 
+import datetime as dt
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -222,7 +223,7 @@ def event_answer(event: PartnerEvent) -> dict[str, Any]:
         "external_id": event.external_id,
         "name": event.name,
         "member": {"id": str(event.member.public_id)},
-        "occurred_at": event.occurred_at,
+        "occurred_at": event.occurred_at.astimezone(dt.UTC),
         "recorded_at": event.recorded_at,
     }
 
