@@ -67,7 +67,8 @@ SELECT candidate.place, member.status = 'active', member.language, member.time_z
  WHERE NOT EXISTS (SELECT FROM {Message._meta.db_table} known
                     WHERE known.member_id = candidate.member_id AND known.campaign_id = %(campaign)s
                       AND known.step = '' AND known.occasion = candidate.occasion)
- ORDER BY candidate.place
+ ORDER BY member.id, candidate.place
+   FOR KEY SHARE OF member
 """  # noqa: S608  (table names only)
 
 _COUNTED = f"""
@@ -82,8 +83,10 @@ SELECT message.member_id, (message.due_at AT TIME ZONE member.time_zone)::date, 
 
 
 def load(rules: Rules, candidates: Sequence[Candidate], *, at: dt.datetime) -> list[Facts]:
-    """The facts of those without a message for the occasion yet, in the order given; a repeated candidate comes once.
+    """The facts of those without a message for the occasion yet, in the order of members; a repeated one comes once.
 
+    Whoever leaves at this moment has left first, or leaves when this transaction is over: members are held as the rows
+    to be written hold them, but before any message that gives way is, which leaving would want in the other order.
     One statement, one for each kind of address that may be suppressed, and one for what counts towards caps.
     """
     once = list({(each.member_id, each.occasion): each for each in candidates}.values())

@@ -315,6 +315,20 @@ def test_a_message_that_a_sender_has_just_taken_hold_of_keeps_its_place() -> Non
     assert state(greater)[:2] == ("skipped", "capped")
 
 
+@committing
+def test_a_member_who_leaves_while_it_is_decided_is_not_written_to() -> None:
+    who, campaign = celebrant(), mailing()
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            Member.objects.select_for_update().get(pk=who.pk)
+            decided = pool.submit(in_parallel, [lambda: decide(campaign, [candidate(who)], at=NOON)])
+            with pytest.raises(TimeoutError):
+                decided.result(timeout=0.3)
+            Member.objects.filter(pk=who.pk).update(status=Member.Status.CLOSED)
+        assert decided.result() == [Decided(not_sent=1)]
+    assert states() == [("skipped", "not_a_member")]
+
+
 # --- Quiet hours ------------------------------------------------------------------------------------------------------
 
 
