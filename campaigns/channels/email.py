@@ -6,22 +6,17 @@ import smtplib
 from collections.abc import Iterator
 from email.utils import parseaddr
 from typing import Any
-from urllib.parse import urljoin
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.mail import EmailMultiAlternatives, get_connection
 from django.core.mail.backends.base import BaseEmailBackend
-from django.template.loader import render_to_string
-from django.urls import NoReverseMatch, reverse
-from django.utils import translation
 
 from campaigns.channels import mail_service
 from campaigns.channels.base import Channel, ChannelDown, OutcomeUnknown, PassingError, Recipient, Refused
 from campaigns.channels.smtp import EmailBackend as TellingBackend
 from campaigns.models import ChannelCode, Message
 from campaigns.rendering.rendered import Rendered
-from loyalty import programme
 
 _DJANGOS_SMTP = "django.core.mail.backends.smtp.EmailBackend"
 _OURS = f"{TellingBackend.__module__}.{TellingBackend.__qualname__}"
@@ -100,24 +95,16 @@ class EmailChannel(Channel):
 def compose(
     message: Message, rendered: Rendered, *, to: str, connection: Any = None
 ) -> EmailMultiAlternatives:
-    """The mail for a message row, in its language. Its Message-ID follows from the row, so logs can be matched."""
-    with translation.override(message.language):
-        context = {
-            "message": {"subject": rendered.subject, "body": rendered.body, "points": message.points},
-            "programme": programme.current(),
-            "home_url": _portal_url("home"),
-            "consents_url": _portal_url("consents"),
-        }
-        mail = EmailMultiAlternatives(
-            subject=" ".join(rendered.subject.split()),
-            body=rendered.text or render_to_string("email/greeting.txt", context),
-            to=[to],
-            connection=connection,
-            headers=headers(message, rendered),
-        )
-        mail.attach_alternative(
-            rendered.html or render_to_string("email/greeting.html", context), "text/html"
-        )
+    """The mail for a message row. Its Message-ID follows from the row, so logs can be matched."""
+    mail = EmailMultiAlternatives(
+        subject=" ".join(rendered.subject.split()),
+        body=rendered.text or rendered.body,
+        to=[to],
+        connection=connection,
+        headers=headers(message, rendered),
+    )
+    if rendered.html:
+        mail.attach_alternative(rendered.html, "text/html")
     mail_service.mark(mail, message)
     return mail
 
@@ -139,14 +126,6 @@ def headers(message: Message, rendered: Rendered) -> dict[str, str]:
         found["List-Unsubscribe"] = ", ".join(ways)
         found["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     return found
-
-
-def _portal_url(name: str) -> str:
-    """A page of the portal as the recipient can open it; empty where PUBLIC_URL is not set."""
-    try:
-        return urljoin(settings.PUBLIC_URL, reverse(name)) if settings.PUBLIC_URL else ""
-    except NoReverseMatch:
-        return ""
 
 
 def _sender_domain() -> str:
