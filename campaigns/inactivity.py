@@ -99,7 +99,7 @@ def last_purchases(campaign: Campaign, *, at: dt.datetime, after: int) -> list[L
         member__gt=after,
         member__status=Member.Status.ACTIVE,
     )
-    rows = found.order_by("member", "-pk").distinct("member")
+    rows = found.order_by("member_id", "-pk").distinct("member_id")
     return list(rows.values_list("member_id", "pk", "occurred_at")[:PAGE])
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from django.utils.translation import gettext as _
 
-from campaigns import audience, awards, occasions, rhythm, trigger_events
+from campaigns import awards, occasions, rhythm, trigger_events
 from campaigns.models import Campaign, ChannelPolicy
 from campaigns.models.campaign import ChannelCode
 from campaigns.rendering import checks
@@ -64,11 +64,8 @@ def _of_occasion(campaign: Campaign) -> Iterator[CampaignRefused]:
         yield CampaignRefused("occasion", _("Choose what makes the campaign due for a member."))
         return
     match campaign.occasion:
-        case Occasion.SCHEDULE:
-            try:
-                rhythm.parse(campaign.rhythm)
-            except rhythm.RhythmError as wrong:
-                yield CampaignRefused("rhythm", str(wrong))
+        case Occasion.SCHEDULE | Occasion.BIRTHDAY | Occasion.ANNIVERSARY:
+            yield from _of_rhythm(campaign)
         case Occasion.EVENT if trigger_events.find(campaign.event) is None:
             yield CampaignRefused("event", _("Choose the event that the campaign waits for."))
         case Occasion.EVENT | Occasion.AFFORDABLE:
@@ -81,6 +78,17 @@ def _of_occasion(campaign: Campaign) -> Iterator[CampaignRefused]:
     if campaign.look_back_days > longest:
         message = _("The look-back can be %(days)s days at most.") % {"days": longest}
         yield CampaignRefused("look_back_days", message)
+
+
+def _of_rhythm(campaign: Campaign) -> Iterator[CampaignRefused]:
+    """A schedule; of a day that comes round by itself the time of the clock, if any."""
+    try:
+        if campaign.occasion == Occasion.SCHEDULE:
+            rhythm.parse(campaign.rhythm)
+        elif campaign.rhythm.get("at"):
+            rhythm.time_of(campaign.rhythm["at"])
+    except rhythm.RhythmError as wrong:
+        yield CampaignRefused("rhythm", str(wrong))
 
 
 def _of_event_conditions(campaign: Campaign) -> Iterator[CampaignRefused]:
