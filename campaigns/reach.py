@@ -11,7 +11,6 @@ from django.db.models import Count, Exists, Func, IntegerField, OuterRef, Q, Que
 from campaigns.models import Campaign, ChannelCode, PushSubscription, Suppression
 from loyalty.conditions import Condition
 from members.models import Consent, Member
-from members.models.consent import ConsentChannel
 from members.segments import reach
 from members.segments.definition import candidates
 from members.segments.reach import TooLong
@@ -58,20 +57,20 @@ def look(
 
 
 def _by(channel: str, purpose: str) -> Q:
-    """Who can be written to by a channel, for a purpose."""
+    """Who can be written to by a channel, for a purpose: as ``policy.verdicts`` will decide it."""
     way = Q(status=Member.Status.ACTIVE)
     match channel:
+        case ChannelCode.INBOX:
+            return way
         case ChannelCode.EMAIL:
             way &= ~Q(email="")
         case ChannelCode.SMS:
             way &= ~Q(phone="")
         case ChannelCode.PUSH:
             way &= Q(Exists(PushSubscription.objects.filter(member=OuterRef("pk"), gone_at__isnull=True)))
-        case ChannelCode.INBOX:
-            return way & Q(user__isnull=False)
     put_down = Suppression.objects.filter(member=OuterRef("pk"), channel=channel, lifted_at__isnull=True)
     way &= ~Q(Exists(put_down))
-    if purpose != Campaign.Purpose.SERVICE and channel in ConsentChannel.values:
-        agreed = Consent.objects.filter(member=OuterRef("pk"), purpose=purpose, channel=channel, granted=True)
-        way &= Q(Exists(agreed))
+    if purpose != Campaign.Purpose.SERVICE:
+        agreed = Consent.objects.filter(member=OuterRef("pk"), purpose=purpose, granted=True)
+        way &= Q(Exists(agreed if channel == ChannelCode.WEBHOOK else agreed.filter(channel=channel)))
     return way

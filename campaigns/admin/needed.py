@@ -24,5 +24,5 @@ def size_table(held_out_percent: Decimal) -> list[Needed]:
     for base, lift in CASES:
         members = size_needed(base=base, lift=lift, held_out=float(held_out_percent) / 100)
         if members is not None:
-            found.append(Needed(base * 100, (base + lift) * 100, members))
+            found.append(Needed(round(base * 100, 1), round((base + lift) * 100, 1), members))
     return found

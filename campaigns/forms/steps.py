@@ -115,7 +115,7 @@ class GiftForm(Step):
         widget=UnfoldAdminSelectWidget(),
     )
     goal = choice(_("It has worked when there is"), Campaign.Goal.choices)
-    goal_days = whole(_("within days"), least=1, most=365)
+    goal_days = whole(_("Within days"), least=1, most=365)
     goal_conditions = ConditionField(
         label=_("Purchases that count"), subject="purchase", always=_("Every purchase counts.")
     )

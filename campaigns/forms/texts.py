@@ -28,7 +28,7 @@ def column_of(name: str) -> "models.Field[Any, Any]":
 def _line(name: str) -> forms.CharField:
     column = column_of(name)
     return forms.CharField(
-        label=str(column.verbose_name),
+        label=column.verbose_name,
         required=False,
         max_length=column.max_length,
         help_text=column.help_text,
