@@ -40,7 +40,7 @@ def start_empty(*, kind: str, names: Mapping[str, str]) -> Campaign:
     }.get(Campaign.Kind(kind), "")
     with transaction.atomic():
         campaign = Campaign.objects.create(
-            code=free_code(first), names=dict(names), kind=kind, occasion=occasion, subjects={}, bodies={}
+            code=free_code(first), names=dict(names), kind=kind, occasion=occasion
         )
         Variant.objects.create(campaign=campaign, code="A")
     return campaign

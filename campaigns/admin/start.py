@@ -49,7 +49,7 @@ def start_page(model_admin: "CampaignAdmin", request: HttpRequest) -> HttpRespon
             **model_admin.admin_site.each_context(request),
             "opts": model_admin.model._meta,
             "title": gettext("New campaign"),
-            "blueprints": getattr(ready_made, "BLUEPRINTS", ()),
+            "blueprints": ready_made.BLUEPRINTS,
             "kinds": EMPTY,
             "name": request.POST.get("name", ""),
             "back": parts.list_url(),
