@@ -72,11 +72,12 @@ def _name_of(event: Event) -> str:
 
 
 def _since_start(campaign: Campaign, events: Iterable[Event]) -> list[Event]:
-    started, ends = campaign.started_at or campaign.created_at, campaign.ends_at
+    """What happened while the campaign was meant to hear of it; the greetings of old have always run."""
+    started, ends = campaign.started_at, campaign.ends_at
     return [
         event
         for event in events
-        if event.occurred_at >= started and (ends is None or event.occurred_at < ends)
+        if (started is None or event.occurred_at >= started) and (ends is None or event.occurred_at < ends)
     ]
 
 

@@ -223,14 +223,6 @@ class Campaign(models.Model):
     )
     problem = models.TextField(_("problem"), blank=True, editable=False)
 
-    # Until the texts of every campaign are in its variants
-    is_active = models.BooleanField(_("active"), default=True)
-    subjects = TranslatedTextField(_("subjects"))
-    bodies = TranslatedTextField(
-        _("texts"),
-        help_text=_("“{first_name}” and “{points}” are filled in, and “{reward}” where it is about one."),
-    )
-
     history = staff_history()
 
     class Meta:

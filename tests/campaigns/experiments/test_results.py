@@ -26,8 +26,6 @@ def campaign() -> Campaign:
     made = Campaign.objects.create(
         code="spring",
         names={"en": "Spring"},
-        subjects={},
-        bodies={},
         status=Campaign.Status.SENT,
         started_at=NOON,
         goal_days=7,
