@@ -1,25 +1,25 @@
 """A round of sending: batch after batch of each channel, until nothing is due or the time is up."""
 
+import contextlib
 import datetime as dt
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import structlog
-from django.db import Error as DatabaseError
 from django.db import connection
 
 from campaigns.channels.base import Channel, ChannelDown, OutcomeUnknown, PassingError, Refused
 from campaigns.channels.registry import CHANNELS
-from campaigns.dispatch import claiming, outcomes, recovery
+from campaigns.dispatch import claiming, outcomes, recovery, writing
 from campaigns.dispatch.claiming import CLAIM_FOR, Claim
 from campaigns.dispatch.outcomes import ClaimLost, mark
 from campaigns.dispatch.rechecking import Addressee, Batch, recheck
+from campaigns.dispatch.writing import Written
 from campaigns.lifecycle import GOING
 from campaigns.models import Campaign, ChannelPolicy, Message
 from campaigns.rendering import context
 from campaigns.rendering.context import Context
-from campaigns.rendering.render import render
-from campaigns.rendering.rendered import NotRendered, Rendered
+from campaigns.rendering.rendered import Rendered
 from loyalty.runs.record import RunRecorder
 
 logger = structlog.get_logger("kantis.campaigns")
@@ -107,39 +107,32 @@ class _Sender:
 
     def _send_one_by_one(self, batch: Batch, contexts: Mapping[int, Context]) -> None:
         """Until the campaign stops, the time is up or the claim gets old; what is left is given back."""
-        for each in batch.to_send:
-            if self.now() >= min(self.until, self.claim.at + CLAIM_FOR):
-                return
-            rendered = self._render(each.message, contexts)
-            if rendered is None:
-                continue
-            self.channel.ready()
-            if self._hand_over(each, rendered, batch.policy) not in GOING:
-                return
+        messages = [each.message for each in batch.to_send]
+        with contextlib.closing(writing.one_ahead(messages, contexts)) as texts:
+            for each, text in zip(batch.to_send, texts, strict=True):
+                if self.now() >= min(self.until, self.claim.at + CLAIM_FOR):
+                    return
+                if text.rendered is None:
+                    self._mark_unwritten(each.message, text)
+                    continue
+                self.channel.ready()
+                if self._hand_over(each, text.rendered, batch.policy) not in GOING:
+                    return
 
     def _send_together(self, batch: Batch, contexts: Mapping[int, Context]) -> None:
-        written = []
+        ready = []
         for each in batch.to_send:
-            rendered = self._render(each.message, contexts)
-            if rendered is not None:
-                written.append((each.message, rendered))
-        sent = outcomes.mark_all_sent(self.claim, written, at=self.now(), policy=batch.policy)
+            text = writing.written(each.message, contexts)
+            if text.rendered is None:
+                self._mark_unwritten(each.message, text)
+            else:
+                ready.append((each.message, text.rendered))
+        sent = outcomes.mark_all_sent(self.claim, ready, at=self.now(), policy=batch.policy)
         self.run.progress(done=sent)
 
-    def _render(self, message: Message, contexts: Mapping[int, Context]) -> Rendered | None:
-        """None, and the message has failed, when it cannot be written: that must not hold up the others."""
-        try:
-            return render(message, contexts.get(message.pk), for_channel=message.channel)
-        except DatabaseError:
-            raise
-        except NotRendered as error:
-            reason, detail = Reason.NO_TEXT if message.pk not in contexts else Reason.ERROR, str(error)
-        except Exception as error:
-            logger.exception("message_not_rendered", message_id=message.pk)
-            reason, detail = Reason.ERROR, repr(error)
-        mark(self.claim, [message], Status.FAILED, reason=reason, detail=detail)
+    def _mark_unwritten(self, message: Message, text: Written) -> None:
+        mark(self.claim, [message], Status.FAILED, reason=text.reason, detail=text.detail)
         self.run.progress(failed=1)
-        return None
 
     def _hand_over(self, each: Addressee, rendered: Rendered, policy: ChannelPolicy) -> str:
         """Hand one message over and mark what came of it; returns the campaign's status now.

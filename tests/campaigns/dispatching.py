@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from campaigns import dispatch
-from campaigns.dispatch import claiming, rounds
+from campaigns.dispatch import claiming, rounds, writing
 from campaigns.models import Campaign, ChannelPolicy, Message
 from campaigns.rendering.rendered import Rendered
 from tests.factories.campaigns import recorder
@@ -67,4 +67,4 @@ def plain(monkeypatch: pytest.MonkeyPatch) -> None:
         return {message.pk: SimpleNamespace() for message in messages}
 
     monkeypatch.setattr(rounds.context, "load", load)
-    monkeypatch.setattr(rounds, "render", as_it_stands)
+    monkeypatch.setattr(writing, "render", as_it_stands)

@@ -14,7 +14,7 @@ from campaigns import dispatch, lifecycle
 from campaigns.channels.base import ChannelDown
 from campaigns.channels.null import NullChannel
 from campaigns.dispatch import claiming, rounds
-from campaigns.models import Message, Variant
+from campaigns.models import Campaign, Message, Variant
 from tests.campaigns.dispatching import HOUR, MINUTE, campaign_like, claim, plain, send_due, set_policy, state
 from tests.factories.campaigns import MessageFactory, birthday_campaign, recorder
 from tests.factories.members import NOON

@@ -17,7 +17,7 @@ def main(point: str, number: int, notebook: Path) -> None:
     import django
 
     django.setup()
-    from campaigns.dispatch import claiming, dispatch, outcomes, rounds
+    from campaigns.dispatch import claiming, dispatch, outcomes, rounds, writing
     from campaigns.models import Message
     from loyalty import clock
     from tests.campaigns.dispatching import MINUTE, as_it_stands
@@ -70,7 +70,7 @@ def main(point: str, number: int, notebook: Path) -> None:
     outcomes.mark_sent, claiming.take = mark_and_die, take_and_die
     rounds.CHANNELS = {"email": Channel}
     rounds.context.load = lambda messages, **_: {message.pk: object() for message in messages}
-    rounds.render = as_it_stands
+    writing.render = as_it_stands
     dispatch(now=clock.now, run=recorder(clock.now()), until=clock.now() + MINUTE)
 
 
