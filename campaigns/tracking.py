@@ -8,6 +8,7 @@ they follow of older ones is not written down.
 import datetime as dt
 import hashlib
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urljoin
 
@@ -42,15 +43,24 @@ _PICTURES = _ShortSigner(sep=".", salt="campaigns.tracking.picture")
 
 def tracked(message_id: int, link_id: int) -> str:
     """The absolute address that counts a click of the message on the link and leads on."""
-    token = _LINKS.sign(f"{_short(message_id)}.{_short(link_id)}")
-    return urljoin(settings.PUBLIC_URL, reverse("campaign-link", args=[token]))
+    return _address("campaign-link", _LINKS.sign(f"{_short(message_id)}.{_short(link_id)}"))
 
 
 def picture(message_id: int) -> str:
     """The absolute address of the picture that tells of an e-mail's opening."""
-    return urljoin(
-        settings.PUBLIC_URL, reverse("campaign-picture", args=[_PICTURES.sign(_short(message_id))])
-    )
+    return _address("campaign-picture", _PICTURES.sign(_short(message_id)))
+
+
+def _address(name: str, token: str) -> str:
+    before, after = _around(name, settings.PUBLIC_URL)
+    return f"{before}{token}{after}"
+
+
+@lru_cache(maxsize=16)
+def _around(name: str, public_url: str) -> tuple[str, str]:
+    """What stands before and after the token: looked up once, as every message has some."""
+    before, _token, after = urljoin(public_url, reverse(name, args=["TOKEN"])).rpartition("TOKEN")
+    return before, after
 
 
 def links_for(wanted: Mapping[int, Iterable[str]]) -> dict[int, dict[str, int]]:

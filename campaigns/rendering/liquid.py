@@ -21,6 +21,7 @@ from liquid.exceptions import (
     OutputStreamLimitError,
     UnknownFilterError,
 )
+from liquid.output import LimitedStringIO
 from markupsafe import Markup
 
 from campaigns.rendering.values import FILTERS as OUR_FILTERS
@@ -183,7 +184,9 @@ def compiled(source: str, *, html: bool = False) -> Template:
 def written(template: Template, inserts: Mapping[str, object]) -> str:
     """The template filled in. Raises BadLiquid when a limit is reached or a filter is given what it cannot take."""
     try:
-        return template.render(inserts)
+        output = LimitedStringIO(MOST_OUTPUT)
+        template.render_with_context(_Context(template, globals=inserts), output)
+        return output.getvalue()
     except Exception as error:  # whatever staff's text makes Liquid do, it is that text's fault alone
         raise _told(error) from error
 

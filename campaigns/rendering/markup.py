@@ -8,7 +8,7 @@ paragraph or a link's words, escaped. Addresses without an insert in them are na
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from html import escape
+from html import escape, unescape
 
 LIQUID = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 """Output and tags, as they stand in a source."""
@@ -24,6 +24,8 @@ _LINK_OR_BARE = re.compile(r"\[([^\[\]\n]+)\]\(\s*([^\s()]+)\s*\)|https?://[^\s<
 _TAG_LINE = re.compile(r"^[ \t]*((?:\{%[^\n]*?%\}[ \t]*)+)\n(?![ \t]*(?:\n|\Z))", re.MULTILINE)
 """A line with nothing but tags leaves no empty line behind."""
 _PUNCTUATION = ".,;:!?'’"
+_ANCHOR = re.compile(r'<a href="([^"]*)">(.*?)</a>', re.DOTALL)
+_TAGS = re.compile(r"</?[a-z][^<>]*>")
 _PARAGRAPH = re.compile(r"\n[ \t]*(?:\n[ \t]*)+")
 SCHEMES = ("http://", "https://", "mailto:", "tel:")
 
@@ -99,6 +101,17 @@ def as_html(source: str, links: Links) -> str:
 def tidied(written: str) -> str:
     """What ``as_html`` gave, filled in, without the paragraphs that turned out to be empty."""
     return written.replace("<br></p>", "</p>").replace("<p><br>", "<p>").replace("<p></p>", "")
+
+
+def plain(paragraphs: str) -> str:
+    """What ``as_html`` gave, filled in and tidied, as plain text: each link's address after its words."""
+    text = _ANCHOR.sub(_told, paragraphs).replace("</p><p>", "\n\n").replace("<br>", "\n")
+    return unescape(_TAGS.sub("", text)).strip()
+
+
+def _told(anchor: re.Match[str]) -> str:
+    address, words = anchor.groups()
+    return address if not words or words.startswith(("http://", "https://")) else f"{words}: {address}"
 
 
 def as_text(source: str, links: Links) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from email.utils import parseaddr
+from functools import lru_cache
 from html import escape
 from typing import Any
 
@@ -43,14 +44,15 @@ def render(message: Message, context: Context | None, *, for_channel: str) -> Re
 
 
 def _rendered(message: Message, context: Context, channel: str) -> Rendered:
-    ready = texts.ready(context.text)
+    ready = context.ready or texts.ready(context.text)
     inserts = {**context.inserts, markup.TARGETS: ready.links.targets(_target(message, context))}
     subject = one_line(written(ready.subject, inserts), LONGEST_SUBJECT)
     preheader = one_line(written(ready.preheader, inserts))
     heading = one_line(written(ready.heading, inserts)) or subject
     label = one_line(written(ready.button_label, inserts))
     link = web_address(written(ready.button_link, inserts)) if label else ""
-    body = written(ready.body_text, inserts).replace("\x00", "").strip()
+    paragraphs = markup.tidied(written(ready.body, inserts)).replace("\x00", "")
+    body = markup.plain(paragraphs)
     short = one_line(written(ready.short, inserts), 1000) or subject
     common = {
         "subject": subject,
@@ -65,7 +67,6 @@ def _rendered(message: Message, context: Context, channel: str) -> Rendered:
     }
     if channel not in (ChannelCode.EMAIL, ChannelCode.INBOX):
         return Rendered(**common, text=body)
-    paragraphs = markup.tidied(written(ready.body_html, inserts)).replace("\x00", "")
     if channel == ChannelCode.INBOX:
         return Rendered(**common, text=body, html=paragraphs)
     return _email(message, context, ready, inserts, common, paragraphs)
@@ -141,7 +142,12 @@ def _plain(message: Message, context: Context, common: Mapping[str, str], body: 
 
 def sender_line() -> str:
     """Who writes: the address that answers go to."""
-    return parseaddr(settings.DEFAULT_FROM_EMAIL)[1]
+    return _address_in(settings.DEFAULT_FROM_EMAIL)
+
+
+@lru_cache(maxsize=4)
+def _address_in(sender: str) -> str:
+    return parseaddr(sender)[1]
 
 
 def _gift(given: int) -> str:

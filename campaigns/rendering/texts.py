@@ -47,8 +47,7 @@ class Ready:
     subject: Piece
     preheader: Piece
     heading: Piece
-    body_html: Piece
-    body_text: Piece
+    body: Piece
     button_label: Piece
     button_link: Piece
     short: Piece
@@ -124,8 +123,7 @@ def _parsed(wording: Wording, links: Links, public_url: str) -> Ready:
         "subject": _piece(wording.subject),
         "preheader": _piece(wording.preheader),
         "heading": _piece(wording.heading or wording.subject),
-        "body_html": _piece(markup.as_html(wording.body, links), html=True),
-        "body_text": _piece(markup.as_text(wording.body, links)),
+        "body": _piece(markup.as_html(wording.body, links), html=True),
         "button_label": _piece(wording.button_label),
         "button_link": _piece(button),
         "short": _piece(markup.as_text(wording.short_text or wording.subject, links)),

@@ -6,11 +6,13 @@ active language only where they are put into a text.
 
 import datetime as dt
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any
 
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.formats import date_format, number_format
+from django.utils.translation import get_language
 from liquid.exceptions import FilterArgumentError
 
 from loyalty import programme
@@ -36,7 +38,7 @@ class Day(dt.date):
     """A day: 22.11.2026."""
 
     def __str__(self) -> str:
-        return date_format(self, "SHORT_DATE_FORMAT")
+        return _day_in_language(self.toordinal(), get_language())
 
     @classmethod
     def of(cls, moment: dt.datetime) -> "Day":
@@ -94,10 +96,20 @@ FILTERS: dict[str, Any] = {
 }
 
 
-def _figure(value: float | Decimal, decimals: int | None = None) -> str:
-    size: float | Decimal = -value if value < 0 else value
+def _figure(value: int | Decimal, decimals: int | None = None) -> str:
+    return _in_language(value, decimals, get_language())
+
+
+@lru_cache(maxsize=4096)
+def _in_language(value: int | Decimal, decimals: int | None, language: str | None) -> str:
+    size = value.copy_abs() if isinstance(value, Decimal) else abs(value)
     text = number_format(size, decimal_pos=decimals, use_l10n=True, force_grouping=True)
     return (MINUS if value < 0 else "") + text
+
+
+@lru_cache(maxsize=1024)
+def _day_in_language(ordinal: int, language: str | None) -> str:
+    return date_format(dt.date.fromordinal(ordinal), "SHORT_DATE_FORMAT")
 
 
 def _decimal(value: object) -> Decimal | None:
