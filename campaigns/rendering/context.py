@@ -15,6 +15,7 @@ from campaigns.rendering.rendered import NotRendered
 from campaigns.rendering.texts import Ready
 from campaigns.rendering.values import Number
 from loyalty import clock, programme
+from loyalty.models import Programme
 from members.models import Member
 
 
@@ -30,6 +31,7 @@ class Context:
     """Numbers of the campaign's links by address; empty where nothing is to be counted."""
     opens: bool = False
     unsubscribe_url: str = ""
+    programme: Programme = field(default_factory=programme.current)
 
 
 def load(messages: Sequence[Message], *, at: dt.datetime | None = None) -> dict[int, Context]:

@@ -19,8 +19,7 @@ from campaigns.rendering.liquid import BadLiquid
 from campaigns.rendering.one_line import one_line
 from campaigns.rendering.rendered import NotRendered, Rendered
 from campaigns.rendering.texts import Ready, written
-from campaigns.rendering.values import points, web_address
-from loyalty import programme
+from campaigns.rendering.values import in_currency, points, web_address
 
 LONGEST_SUBJECT = 200
 _PLAIN_SIGNS = str.maketrans(
@@ -30,13 +29,14 @@ _PLAIN_SIGNS = str.maketrans(
 
 
 def render(message: Message, context: Context | None, *, for_channel: str) -> Rendered:
-    """The message for a channel (a ``ChannelCode``), from what ``context.load`` gave for it. No database.
+    """The message for a channel (a ``ChannelCode``), from what ``context.load`` gave for it. No database: may be
+    called in a thread.
 
     Raises NotRendered where there is no text, or the text breaks a limit of Liquid.
     """
     if context is None:
         raise NotRendered(_("There is no text for this campaign and variant."))
-    with override(context.text.language):
+    with override(context.text.language), in_currency(context.programme.base_currency):
         try:
             return _rendered(message, context, for_channel)
         except BadLiquid as error:
@@ -99,7 +99,7 @@ def _house(
     preferences = texts.page("preferences")
     layout = mjml.house_layout(
         language=context.text.language,
-        programme_name=programme.current().name,
+        programme_name=context.programme.name,
         sender=sender_line(),
         is_service=_is_service(message),
         has_gift=message.points > 0,
@@ -130,7 +130,7 @@ def _plain(message: Message, context: Context, common: Mapping[str, str], body: 
     preferences = texts.page("preferences")
     foot = [
         "-- ",
-        programme.current().name,
+        context.programme.name,
         mjml.reason_for(_is_service(message)),
         f"{_('Change what we may send you')}: {preferences}" if preferences else "",
         f"{_('Stop these messages')}: {context.unsubscribe_url}" if context.unsubscribe_url else "",

@@ -4,7 +4,10 @@
 active language only where they are put into a text.
 """
 
+import contextlib
 import datetime as dt
+from collections.abc import Iterator
+from contextvars import ContextVar
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any
@@ -19,6 +22,18 @@ from loyalty import programme
 from loyalty.templatetags.portal import MINUS
 from loyalty.templatetags.portal import money as money_text
 
+_currency: ContextVar[str] = ContextVar("currency")
+
+
+@contextlib.contextmanager
+def in_currency(code: str) -> Iterator[None]:
+    """Amounts without a currency of their own are in this one, in this thread; nothing is read for it."""
+    token = _currency.set(code)
+    try:
+        yield
+    finally:
+        _currency.reset(token)
+
 
 class Number(int):
     """A whole number, such as points: 12 500."""
@@ -31,7 +46,7 @@ class Money(Decimal):
     """An amount in the base currency: 12,50 €."""
 
     def __str__(self) -> str:
-        return money_text(Decimal(self), programme.current().base_currency)
+        return money_text(Decimal(self), _base_currency())
 
 
 class Day(dt.date):
@@ -65,7 +80,7 @@ def points(value: object) -> str:
 def money(value: object, currency: object = "") -> str:
     """An amount in the base currency or the one named: 12,50 €."""
     found = _decimal(value)
-    code = currency if isinstance(currency, str) and currency else programme.current().base_currency
+    code = currency if isinstance(currency, str) and currency else _base_currency()
     return "" if found is None else money_text(found, code)
 
 
@@ -94,6 +109,10 @@ FILTERS: dict[str, Any] = {
     "date": date,
     "web_address": web_address,
 }
+
+
+def _base_currency() -> str:
+    return _currency.get("") or programme.current().base_currency
 
 
 def _figure(value: int | Decimal, decimals: int | None = None) -> str:
