@@ -12,7 +12,7 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponseBase, JsonResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_http_methods, require_POST
 
 from campaigns import preferences
 from campaigns.channels import push
@@ -52,10 +52,12 @@ def panel(request: HttpRequest, member: Member) -> Mapping[str, Any]:
     }
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 @member_page
 def wishes(request: HttpRequest, member: Member) -> HttpResponseBase:
-    """Keep the wishes and lead back to the page."""
+    """Keep the wishes and lead back to the page; links in messages lead there by this address too."""
+    if request.method != "POST":
+        return redirect("consents")
     form = _form(member, request.POST)
     if not form.is_valid():
         messages.error(request, _("That could not be saved. Choose again."))

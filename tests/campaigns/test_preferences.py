@@ -147,8 +147,13 @@ def test_a_figure_set_elsewhere_stays_choosable(portal: Client, aino: Member) ->
 def test_the_log_in_is_asked_for(client: Client) -> None:
     for path in ("/messages/wishes/", "/messages/devices/", "/messages/devices/1/remove/"):
         assert client.post(path)["Location"].startswith("/account/login/")
-        assert client.get(path).status_code == 405
+    assert client.get("/messages/devices/").status_code == 405
     assert not MessagePreference.objects.exists()
+
+
+def test_a_link_in_a_message_leads_to_the_page(client: Client, portal: Client) -> None:
+    assert client.get("/messages/wishes/")["Location"] == "/account/login/?next=/messages/wishes/"
+    assert portal.get("/messages/wishes/")["Location"] == CONSENTS
 
 
 def test_forms_are_guarded_against_other_sites(aino: Member) -> None:
