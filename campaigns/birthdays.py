@@ -29,7 +29,8 @@ from rewards.terms import TierRules
 logger = structlog.get_logger("kantis.campaigns")
 
 Occasion = Campaign.Occasion
-PAGE = 1_000
+PAGE = 250
+"""Few enough that other campaigns do not wait long to decide, and that a kill undoes little."""
 KINDS = {Occasion.BIRTHDAY: occasions.BIRTHDAY, Occasion.ANNIVERSARY: occasions.ANNIVERSARY}
 _SETTLED = {
     Verdict.GREET: "",

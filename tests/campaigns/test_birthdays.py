@@ -233,7 +233,7 @@ def test_an_audience_that_cannot_be_read_halts_the_campaign_and_no_other() -> No
     assert greet() == (0, 0, 0)
     campaign = birthday_campaign()
     assert (campaign.status, campaign.looked_at) == ("paused", None)
-    assert "unknown" in campaign.problem
+    assert campaign.problem.startswith("field: ")
     assert Event.objects.filter(name="campaign.halted").count() == 1
 
 
