@@ -74,8 +74,8 @@ _DID = {
     "redemption": f"""SELECT DISTINCT did.member_id FROM exposed
       JOIN {Redemption._meta.db_table} AS did
         ON did.member_id = exposed.member_id AND did.state <> 'cancelled'
-       AND did.created_at >= exposed.starts AND did.created_at < exposed.starts + %(window)s
-       AND did.created_at <= %(at)s""",  # noqa: S608
+       AND did.redeemed_at >= exposed.starts AND did.redeemed_at < exposed.starts + %(window)s
+       AND did.redeemed_at <= %(at)s""",  # noqa: S608
     "click": "SELECT member_id FROM unit WHERE clicked",
 }
 
