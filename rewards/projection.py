@@ -82,6 +82,7 @@ class Course:
         return float(self.within_window(at)) + pace * max(0.0, days)
 
     def window_start(self, at: dt.datetime) -> dt.datetime:
+        """The moment after which things count in the window that ends at ``at``."""
         if self.rules.window_kind == Window.LIFETIME:
             return EVER
         if self.rules.window_kind == Window.ROLLING:

@@ -20,7 +20,12 @@ _ADDRESS = "_address"
 _INSERT = re.compile(r"\{\{-?\s*([\w.]+)\s*-?\}\}")
 _KEPT = re.compile(f"{_OPEN}(\\d+){_CLOSE}")
 _PRIVATE = re.compile("[\ue000-\uf8ff\x00]")
-_LINK_OR_BARE = re.compile(r"\[([^\[\]\n]+)\]\(\s*([^\s()]+)\s*\)|https?://[^\s<>()\[\]\"“”]+")
+_LINK_OR_BARE = re.compile(
+    r"\[([^\[\]\n]+)\]\(\s*([^\s()]+)\s*\)"  # [words](address)
+    r"|https?://[^\s<>()\[\]\"“”]+"  # an address alone
+    rf"|{_OPEN}\d+{_CLOSE}"  # an insert alone: a link where it is one of our pages
+)
+_PAGE = re.compile(r"\{\{-?\s*links\.\w+\s*-?\}\}")
 _TAG_LINE = re.compile(r"^[ \t]*((?:\{%[^\n]*?%\}[ \t]*)+)\n(?![ \t]*(?:\n|\Z))", re.MULTILINE)
 """A line with nothing but tags leaves no empty line behind."""
 _PUNCTUATION = ".,;:!?'’"
@@ -80,7 +85,8 @@ class _Source:
         parts, done = [], 0
         for found in _LINK_OR_BARE.finditer(self.text):
             words, address = found[1], self.restored(found[2] or found[0].rstrip(_PUNCTUATION))
-            if not leads_somewhere(address):
+            is_insert = not words and found[0].startswith(_OPEN)
+            if not (_PAGE.fullmatch(address) if is_insert else leads_somewhere(address)):
                 continue
             parts.append(literal(self.text[done : found.start()]))
             parts.append(link(literal(words) if words else literal(address), address))

@@ -131,7 +131,7 @@ def _compiled(source: str) -> str:
     import mjml
 
     try:
-        return mjml.mjml2html(source, disable_comments=False)
+        return mjml.mjml2html(source, disable_comments=False, fonts={})  # none from other houses
     except ValueError as error:
         raise BadMjml(str(error)) from error
 

@@ -1,5 +1,6 @@
 """What staff are told of their texts before anything is sent: where it is, how bad, and what to do."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -23,10 +24,11 @@ OR_CHANGE = "Take it out, or change that."
 
 
 @pytest.fixture(autouse=True)
-def english(settings: Settings) -> None:
+def english(settings: Settings) -> Iterator[None]:
     settings.LANGUAGE_CODE = "en"
     settings.PUBLIC_URL = "https://kantis.fi"
-    translation.activate("en")
+    with translation.override("en"):
+        yield
 
 
 def found(*, of: Campaign | None = None, language: str = "en", **fields: Any) -> list[tuple[str, str, str]]:

@@ -1,5 +1,7 @@
 """Staff's Liquid: what it can do is bounded, what it cannot do is said with its line."""
 
+from collections.abc import Iterator
+
 import pytest
 from django.utils import translation
 from pytest_django import Settings
@@ -11,9 +13,10 @@ GROWN = "{% assign s = 'aaaaaaaaaa' %}{% for i in (1..9) %}{% assign s = s | app
 
 
 @pytest.fixture(autouse=True)
-def english(settings: Settings) -> None:
+def english(settings: Settings) -> Iterator[None]:
     settings.LANGUAGE_CODE = "en"
-    translation.activate("en")
+    with translation.override("en"):
+        yield
 
 
 def given(source: str, *, html: bool = False, **inserts: object) -> str:

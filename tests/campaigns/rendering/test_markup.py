@@ -29,6 +29,19 @@ def test_links_have_words_or_stand_alone() -> None:
     assert plain(source) == "See our shop: https://shop.fi/?a=1&b=2, or https://shop.fi/b."
 
 
+def test_our_own_pages_are_links_wherever_they_stand() -> None:
+    pages = {"portal": "https://kantis.fi/", "unsubscribe": "https://kantis.fi/u/1/"}
+    assert html("See {{ links.portal }}.", links=pages) == (
+        '<p>See <a href="https://kantis.fi/">https://kantis.fi/</a>.</p>'
+    )
+    assert plain("See {{ links.portal }} {{ links.unsubscribe }}", links=pages) == (
+        "See https://kantis.fi/ https://kantis.fi/u/1/"
+    )
+    links = Links(known={"links.portal": "https://kantis.fi/"})
+    markup.as_text("See {{ links.portal }} {{ links.unsubscribe }} {{ member.first_name }}", links)
+    assert links.urls == ["https://kantis.fi/"]
+
+
 def test_only_addresses_that_lead_somewhere_become_links() -> None:
     assert "<a" not in html("[x](javascript:alert(1)) [y](/home) [z](data:text/html,x)")
 
