@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext
 
-from campaigns import building
+from campaigns import building, lifecycle
 from campaigns.admin import parts
 from campaigns.forms.texts import Sheet, column_of
 from campaigns.models import Campaign, ChannelCode, Text
@@ -31,7 +31,10 @@ _GSM = frozenset(
 
 
 def preview_view(model_admin: "CampaignAdmin", request: HttpRequest, campaign_id: int) -> HttpResponse:
-    """The preview and what is wrong, for the page that asks while somebody types. Post the form; nothing is saved."""
+    """The preview and what is wrong, for the page that asks while somebody types. Post the form; nothing is saved.
+
+    A campaign that cannot be written any more is shown as it is saved, whatever was posted.
+    """
     del model_admin
     from campaigns.admin.texts import language_of, problems_of, variant_of
 
@@ -42,7 +45,8 @@ def preview_view(model_admin: "CampaignAdmin", request: HttpRequest, campaign_id
     sheet.is_valid()
     shown = language_of(request)
     with transaction.atomic():
-        put_down(sheet)
+        if lifecycle.is_editable(campaign):
+            put_down(sheet)
         found = problems_of(campaign, sheet.variant)
         context = preview_of(request, campaign, sheet, shown)
         transaction.set_rollback(True)

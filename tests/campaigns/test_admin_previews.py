@@ -137,3 +137,11 @@ def test_the_preview_takes_the_right_to_write(campaign: Campaign) -> None:
 def test_text_messages_are_counted(text: str, parts: int, plain: bool) -> None:
     found = sms_of(text)
     assert (found["parts"], found["plain"]) == (parts, plain)
+
+
+def test_a_campaign_on_its_way_is_shown_as_it_was_sent(marketer: Client, campaign: Campaign) -> None:
+    Campaign.objects.filter(pk=campaign.pk).update(status="sent")
+    assert "Saved words." in marketer.post(page("preview", campaign), typed()).context["rendered"].html
+    shown = marketer.get(page("what", campaign)).content.decode()
+    assert 'name="go"' not in shown
+    assert 'href="?variant=A' in shown
