@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import structlog
+from django.db import connections
 
 from campaigns.models import Message
 from campaigns.rendering.context import Context
@@ -41,8 +42,12 @@ def one_ahead(messages: Sequence[Message], contexts: Mapping[int, Context]) -> I
         return
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="kantis-writing") as writer:
         begun = writer.submit(written, messages[0], contexts)
-        for following in messages[1:]:
-            ready = begun.result()
-            begun = writer.submit(written, following, contexts)
-            yield ready
-        yield begun.result()
+        try:
+            for following in messages[1:]:
+                ready = begun.result()
+                begun = writer.submit(written, following, contexts)
+                yield ready
+            yield begun.result()
+        finally:
+            # Nothing to close, unless writing asked the database after all: the thread would keep its connection.
+            writer.submit(connections.close_all).result()
