@@ -4,10 +4,12 @@ Every occasion ends here: rounds of an audience, birthdays, events, the API. The
 there is none yet for the occasion: whoever inserts one does what goes with it, however often it is asked for.
 """
 
+import contextlib
 import datetime as dt
+import gc
 import uuid
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -99,7 +101,7 @@ def decide(
     """
     if not candidates:
         return Decided()
-    with transaction.atomic():
+    with _without_looking_for_cycles(), transaction.atomic():
         serialise()
         page = _Page(campaign, rules_of(campaign, at=at), at=at, round_id=round_id)
         return page.decided(candidates)
@@ -109,6 +111,19 @@ def serialise() -> None:
     """Wait for whoever else counts messages towards caps, and keep others waiting until the transaction ends."""
     with connection.cursor() as cursor:
         cursor.execute(_LOCK)
+
+
+@contextlib.contextmanager
+def _without_looking_for_cycles() -> Iterator[None]:
+    """A page's many small objects make Python look through all that it has for cycles, again and again: two fifths of
+    the time. They have none, and are gone when the page is done."""
+    was_looking = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_looking:
+            gc.enable()
 
 
 @dataclass(frozen=True, slots=True)

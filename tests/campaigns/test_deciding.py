@@ -1,6 +1,7 @@
 """Deciding about a campaign's candidates: what is written down about each, and that it is written down once."""
 
 import datetime as dt
+import gc
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -467,3 +468,9 @@ def test_the_number_of_candidates_costs_no_statements() -> None:
         counts.append(len(queries))
     assert counts[0] == counts[1]
     assert counts[0] == 14, [query["sql"] for query in queries]
+
+
+def test_a_page_leaves_the_collector_as_it_was() -> None:
+    assert gc.isenabled()
+    decide(mailing(), [candidate(celebrant(), facts={"word": "\x00"})], at=NOON)
+    assert gc.isenabled()
