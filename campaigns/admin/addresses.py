@@ -49,7 +49,7 @@ class LiftedFilter(admin.SimpleListFilter):
 
 
 @admin.register(Suppression)
-class SuppressionAdmin(ExportMixin, ReadOnlyAdmin):
+class SuppressionAdmin(ExportMixin, ReadOnlyAdmin):  # type: ignore[misc]
     """Only hashes are kept; the member is named as long as they are one. Lifting takes a reason."""
 
     list_display = ("since", "way", "member_name", "why", "detail", "state")
@@ -148,7 +148,7 @@ class SuppressionAdmin(ExportMixin, ReadOnlyAdmin):
 
 
 @admin.register(Feedback)
-class FeedbackAdmin(ExportMixin, ReadOnlyAdmin):
+class FeedbackAdmin(ExportMixin, ReadOnlyAdmin):  # type: ignore[misc]
     """Every notice as it came, once."""
 
     list_display = ("happened_at", "state", "channel", "member_name", "detail", "source")

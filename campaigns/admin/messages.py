@@ -39,7 +39,7 @@ OUTCOMES = {
 
 
 @admin.register(Message)
-class MessageAdmin(MemberScopedAdmin, ExportMixin, ReadOnlyAdmin):
+class MessageAdmin(MemberScopedAdmin, ExportMixin, ReadOnlyAdmin):  # type: ignore[misc]
     """Who was told what, by which way, and if not, why not."""
 
     member_tab = "messages"

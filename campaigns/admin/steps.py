@@ -52,7 +52,7 @@ def step_page(
         f"admin/campaigns/{here}.html",
         campaign,
         here=here,
-        context={"form": form, **context},
+        context={"form": form, "quiet": "look" in request.POST, **context},
     )
 
 

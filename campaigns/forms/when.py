@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django import forms
+from django.utils.datastructures import MultiValueDict
 from django.utils.dates import MONTHS, WEEKDAYS
 from django.utils.text import capfirst
 from django.utils.translation import gettext
@@ -138,6 +139,7 @@ class WhenForm(Step):
     def __init__(self, *args: Any, campaign: Campaign, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.campaign = campaign
+        self.were_dropped = False
         unused: tuple[str, ...] = _ONE_OFF
         if campaign.kind == Kind.ONE_OFF:
             unused = ("occasion", *_RHYTHM, *_EVENT, "days", "ends_at", "look_back_days")
@@ -169,11 +171,26 @@ class WhenForm(Step):
             name = f"{trigger_events.PARTNER_PREFIX}{source.get('partner_event') or 'event'}"
         found = trigger_events.find(name) or next(iter(trigger_events.EVENTS.values()), None)
         if found is not None:
+            self._forget_conditions_of_another(found.subject)
             about = ConditionField(
                 label=_("Only if"), subject=found.subject, always=_("Whenever it happens.")
             )
             about.shown_for = "event"  # type: ignore[attr-defined]
             self.fields["event_conditions"] = about
+
+    def _forget_conditions_of_another(self, subject: str) -> None:
+        """Posted conditions on another event's facts mean nothing for this one."""
+        posted_of = self.data.get("conditions_of") or subject
+        self.fields["conditions_of"] = forms.CharField(
+            required=False, initial=subject, widget=forms.HiddenInput
+        )
+        if posted_of == subject or not isinstance(self.data, MultiValueDict):
+            return
+        kept = {
+            name: self.data.getlist(name) for name in self.data if not name.startswith("event_conditions-")
+        }
+        self.were_dropped = any(name.startswith("event_conditions-0-") for name in self.data)
+        self.data = MultiValueDict({**kept, "conditions_of": [subject]})
 
     # --- From a campaign ----------------------------------------------------------------------------------------------
 
@@ -239,6 +256,10 @@ class WhenForm(Step):
             data["event"] = f"{trigger_events.PARTNER_PREFIX}{name}"
         elif not data.get("event"):
             self.add_error("event", gettext("Choose what it waits for."))
+        if self.were_dropped:
+            self.add_error(
+                "event_conditions", gettext("This event has conditions of its own: say them anew.")
+            )
         minutes = (data.get("delay") or 0) * UNITS.get(data.get("delay_unit") or "minutes", 1)
         if minutes > LONGEST_DELAY:
             self.add_error("delay", gettext("A year is the longest wait."))

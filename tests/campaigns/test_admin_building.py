@@ -310,6 +310,32 @@ def test_a_partners_own_event_is_typed_and_the_delay_kept_in_minutes(marketer: C
     )
 
 
+def test_another_event_has_conditions_of_its_own(marketer: Client) -> None:
+    campaign = draft("triggered")
+    event = {"occasion": "event", "event": "activity.recorded", "look_back_days": "3"}
+    condition = {
+        "conditions_of": "activity",
+        "event_conditions-t": "group",
+        "event_conditions-k": "all",
+        "event_conditions-0-t": "compare",
+        "event_conditions-0-f": "kind",
+        "event_conditions-0-o": "eq",
+        "event_conditions-0-v": "purchase",
+    }
+    answer = marketer.post(page("when", campaign), when(**event, **condition))
+    assert answer.status_code == 302, answer.context["form"].errors
+    campaign.refresh_from_db()
+    assert campaign.event_conditions == {"all": [{"field": "kind", "op": "eq", "value": "purchase"}]}
+    other = {**event, "event": "reward.affordable", **condition}
+    looked = marketer.post(page("when", campaign), when(**other, look="1"))
+    assert "Please mend" not in looked.content.decode()
+    assert looked.context["form"]["conditions_of"].value() != "activity"
+    refused = marketer.post(page("when", campaign), when(**other))
+    assert "event_conditions" in refused.context["form"].errors
+    campaign.refresh_from_db()
+    assert campaign.event == "activity.recorded"
+
+
 # --- 4 What they get, and how it is measured --------------------------------------------------------------------------
 
 
