@@ -32,6 +32,8 @@ class Blueprint:
 
     @property
     def kind(self) -> str:
+        if not self.occasion:
+            return Kind.ONE_OFF
         yearly = {Occasion.BIRTHDAY, Occasion.ANNIVERSARY, Occasion.SCHEDULE}
         return Kind.RECURRING if self.occasion in yearly else Kind.TRIGGERED
 
@@ -67,10 +69,19 @@ BLUEPRINTS = (
         "win-back",
         "undo",
         _("Win back"),
-        _("To members who have not bought for 60 days."),
+        _("To each member who has not bought for 60 days, on that day."),
         {"fi": "Tule takaisin", "sv": "Kom tillbaka", "en": "Win back"},
         Occasion.INACTIVE,
         {"days": 60, "goal_days": 30},
+    ),
+    Blueprint(
+        "win-back-now",
+        "replay",
+        _("Win back now"),
+        _("Once, to all who are slipping away: they bought often, and not for 60 days."),
+        {"fi": "Tule takaisin nyt", "sv": "Kom tillbaka nu", "en": "Win back now"},
+        "",
+        {"audience": {"field": "segments", "op": "contains", "value": "slipping-away"}, "goal_days": 30},
     ),
     Blueprint(
         "points-expiring",

@@ -231,3 +231,4 @@ TEXTS: Mapping[str, Mapping[str, Said]] = {
         },
     },
 }
+TEXTS["win-back-now"] = TEXTS["win-back"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from campaigns import lifecycle, readiness, ready_made
+from campaigns import audience, lifecycle, readiness, ready_made
 from campaigns.models import Campaign
 from tests.factories.members import NOON
 
@@ -19,7 +19,14 @@ def test_a_ready_made_campaign_runs_as_it_stands(code: str) -> None:
         ["en", "fi", "sv"],
     )
     assert [(each.field, each.message) for each in readiness.objections(made, at=NOON)] == []
-    assert lifecycle.submit(campaign_id=made.pk, staff_id=None, at=NOON).status == "running"
+    begun = lifecycle.submit(campaign_id=made.pk, staff_id=None, at=NOON)
+    assert begun.status == ("scheduled" if made.kind == "one_off" else "running")
+
+
+def test_the_win_back_goes_once_to_those_who_are_slipping_away() -> None:
+    made = ready_made.create("win-back-now", staff_id=None, at=NOON)
+    assert (made.kind, made.occasion, made.send_at) == ("one_off", "", None)
+    assert "Loittonevat" in str(audience.condition_of(made).sentence())
 
 
 def test_of_what_is_bought_again_the_product_has_to_be_named() -> None:
