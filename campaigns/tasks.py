@@ -6,6 +6,7 @@ from celery import shared_task
 
 from campaigns import birthdays, dispatch, inactivity, lifecycle, rounds, triggers
 from campaigns.channels.base import ChannelDown
+from campaigns.experiments import winner
 from loyalty import clock
 from loyalty.runs import record
 from loyalty.runs.exclusive import exclusively
@@ -82,3 +83,14 @@ def send_messages() -> None:
         lifecycle.finish_due(at=clock.now())
     if down is not None:
         raise down
+
+
+@shared_task(name="campaigns.measure")
+def measure() -> None:
+    """Let the better variants take over whose time has come, and compute results that have grown old."""
+    at = clock.now()
+    with exclusively("campaigns.measure") as held:
+        if held and winner.has_work(at=at):
+            with record.run("campaigns.measure", at=at) as run:
+                winner.choose_due(at=at, run=run)
+                winner.measure_due(at=at, run=run)

@@ -124,6 +124,7 @@ SCHEDULE = (
     ),
     Entry("campaigns.decide", Every(30), "Begins campaigns that are due; decides whom they go to."),
     Entry("campaigns.dispatch_messages", Every(30), "Sends the messages that are due."),
+    Entry("campaigns.measure", Every(300), "Chooses winning variants; computes what campaigns were worth."),
     Entry("analytics.nightly", Every(900), "Computes the nightly metrics, once after each midnight."),
 )
 

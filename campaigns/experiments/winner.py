@@ -3,12 +3,12 @@
 import datetime as dt
 
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Greatest
 
 from campaigns.experiments import results
 from campaigns.experiments.assignment import chosen_at
-from campaigns.experiments.figures import Side
+from campaigns.experiments.figures import VERSION, Side
 from campaigns.models import Campaign, CampaignResult, Message, Variant
 from loyalty.events import bus
 from loyalty.runs.record import RunRecorder
@@ -18,14 +18,24 @@ _YOUNG = dt.timedelta(days=3)
 """So long after its start a campaign is measured every hour; later once a day."""
 
 
+def has_work(*, at: dt.datetime) -> bool:
+    """Whether a winner is to be chosen or a result has grown old, so that a quiet tick leaves no run."""
+    return bool(_undecided(at=at)) or bool(_outdated(at=at))
+
+
 def choose_due(*, at: dt.datetime, run: RunRecorder) -> None:
     """Choose the winner of every campaign whose time of trying is over."""
+    for campaign in _undecided(at=at):
+        if choose(campaign_id=campaign.pk, at=at) is not None:
+            run.progress(done=1)
+
+
+def _undecided(*, at: dt.datetime) -> list[Campaign]:
     waiting = Campaign.objects.filter(
         status__in=_GOING, winner=None, started_at__isnull=False, winner_after_hours__isnull=False
     ).exclude(winner_by="")
-    for campaign in waiting.order_by("pk"):
-        if chosen_at(campaign, at=at) <= at and choose(campaign_id=campaign.pk, at=at) is not None:
-            run.progress(done=1)
+    several = waiting.annotate(count=Count("variants", filter=Q(variants__weight__gt=0))).filter(count__gt=1)
+    return [campaign for campaign in several.order_by("pk") if chosen_at(campaign, at=at) <= at]
 
 
 def choose(*, campaign_id: int, at: dt.datetime) -> Variant | None:
@@ -63,15 +73,23 @@ def _waiting(campaign: Campaign) -> QuerySet[Message]:
 
 def measure_due(*, at: dt.datetime, run: RunRecorder) -> None:
     """Compute and keep the results that have grown old: hourly at first, daily later, until they are final."""
-    started = Campaign.objects.filter(started_at__isnull=False).exclude(results__is_final=True)
-    for campaign in started.order_by("pk"):
-        latest = results.latest(campaign)
-        is_young = campaign.started_at is not None and at - campaign.started_at < _YOUNG
-        age = dt.timedelta(minutes=55) if is_young else dt.timedelta(hours=23)
-        if latest is None or at - latest.computed_at >= age:
-            results.keep(campaign, at=at)
-            run.progress(done=1)
+    for campaign in _outdated(at=at):
+        results.keep(campaign, at=at)
+        run.progress(done=1)
     _thin_out(at=at)
+
+
+def _outdated(*, at: dt.datetime) -> list[Campaign]:
+    last = CampaignResult.objects.filter(campaign=OuterRef("pk"), version=VERSION).order_by("-pk")
+    started = Campaign.objects.filter(started_at__isnull=False).exclude(results__is_final=True)
+    found = started.annotate(measured_at=Subquery(last.values("computed_at")[:1])).order_by("pk")
+    return [campaign for campaign in found if _is_old(campaign.measured_at, campaign.started_at, at)]
+
+
+def _is_old(measured_at: dt.datetime | None, started_at: dt.datetime | None, at: dt.datetime) -> bool:
+    is_young = started_at is not None and at - started_at < _YOUNG
+    age = dt.timedelta(minutes=55) if is_young else dt.timedelta(hours=23)
+    return measured_at is None or at - measured_at >= age
 
 
 def _thin_out(*, at: dt.datetime) -> None:
