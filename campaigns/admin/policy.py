@@ -4,8 +4,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
+from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -26,8 +25,10 @@ class _FixedRows(HistoryAdmin):
 
 @admin.register(SendingPolicy)
 class SendingPolicyAdmin(_FixedRows):
-    """One row: the list leads straight to it."""
+    """One row: caps, the lasting hold-out, who approves, and what things cost."""
 
+    list_display = ("title", "per_day", "per_week", "per_month", "global_hold_out_percent", "approval_above")
+    list_display_links = ("title",)
     fieldsets = (
         (
             _("How often a member is written to"),
@@ -54,11 +55,9 @@ class SendingPolicyAdmin(_FixedRows):
         ),
     )
 
-    def changelist_view(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        row, _made = SendingPolicy.objects.get_or_create(pk=1)
-        return HttpResponseRedirect(reverse("admin:campaigns_sendingpolicy_change", args=[row.pk]))
+    @admin.display(description=_("policy"))
+    def title(self, policy: SendingPolicy) -> str:
+        return str(policy)
 
 
 @admin.register(ChannelPolicy)

@@ -197,7 +197,7 @@ def test_feedback_is_listed_with_its_message(support: Client) -> None:
 def test_a_marketer_writes_the_policy_and_its_history_is_kept() -> None:
     client = logged_in(staff(group="Marketing"))
     page = reverse("admin:campaigns_sendingpolicy_change", args=[1])
-    assert client.get(reverse("admin:campaigns_sendingpolicy_changelist"))["Location"] == page
+    assert page in client.get(reverse("admin:campaigns_sendingpolicy_changelist")).content.decode()
     wanted = {
         "per_day": "1",
         "per_week": "3",
