@@ -1,6 +1,6 @@
 #!/usr/bin/env python
-"""How many members a campaign decides about in a second, beside a bare INSERT ... SELECT of the very same rows. See
-README.md.
+"""How many members a campaign decides about in a second, beside a bare INSERT ... SELECT of the very same rows; and how
+many messages it sends to nobody, beside only writing them. See README.md.
 """
 
 import argparse
@@ -16,6 +16,8 @@ import house
 
 NOW = dt.datetime(2026, 6, 10, 9, 0, tzinfo=dt.UTC)
 DECIDING_TARGET = 0.2
+SENDING_TARGET = 0.5
+MEMORY_TARGET = 1.1
 
 _MEMBERS = """
 INSERT INTO members_member (public_id, card_number, status, first_name, last_name, email, phone, language, time_zone,
@@ -164,7 +166,89 @@ def most_memory() -> int:
 # --- Part 2: sending --------------------------------------------------------------------------------------------------
 
 
-PARTS: dict[str, Callable[[argparse.Namespace], bool]] = {"deciding": deciding}
+CHUNK = 5_000
+
+
+def sending(given: argparse.Namespace) -> bool:
+    """Send e-mails to nobody, in turn with only writing as many; whether ratio and memory are what we want."""
+    from campaigns.channels.null import NullChannel
+
+    campaign = a_campaign("sending")
+    decided(campaign)
+    house.checkpoint()
+    channel = NullChannel(keeps=False)
+    ours, floor = [], []
+    for _ in range(2 * given.rounds):
+        floor.append(written(campaign, CHUNK))
+        ours.append(sent(channel, CHUNK))
+        print(
+            f"sent {CHUNK / ours[-1]:8.0f} a second, only written {CHUNK / floor[-1]:8.0f}, "
+            f"ratio {floor[-1] / ours[-1]:.2f}",
+            flush=True,
+        )
+    early, so_far = most_memory(), channel.count
+    took = sent(channel, given.members)
+    print(
+        f"memory at most {early} MB after {so_far} messages, {most_memory()} MB after {channel.count}; "
+        f"the rest at {(channel.count - so_far) / took:.0f} a second",
+        flush=True,
+    )
+    check_all_sent(campaign, channel.count)
+    ratio = statistics.median(floor) / statistics.median(ours)
+    flat = most_memory() <= early * MEMORY_TARGET
+    print(
+        f"sending: ratio {ratio:.2f}  (we hold ourselves to {SENDING_TARGET}), memory {'flat' if flat else 'grows'}"
+    )
+    return ratio >= SENDING_TARGET and flat
+
+
+def written(campaign: Any, count: int) -> float:
+    """The seconds that it takes to write the next so many e-mails and do nothing with them, a hundred at a time."""
+    from campaigns.models import Message
+    from campaigns.rendering import context
+    from campaigns.rendering.render import render
+
+    due = Message.objects.filter(campaign=campaign, status="due", channel="email").order_by("due_at", "pk")
+    began = time.perf_counter()
+    for first in range(0, count, 100):
+        messages = list(due[first : first + 100])
+        known = context.load(messages, at=NOW)
+        for message in messages:
+            render(message, known[message.pk], for_channel="email")
+    return time.perf_counter() - began
+
+
+def sent(channel: Any, count: int) -> float:
+    """The seconds that it takes to send so many, or all there are, each marked before the next."""
+    from campaigns.dispatch import rounds
+    from loyalty.runs.models import Run
+    from loyalty.runs.record import RunRecorder
+
+    enough = channel.count + count
+    over = NOW + dt.timedelta(hours=1)
+    run = RunRecorder(Run.objects.create(name="bench", at=NOW, started_at=NOW, seen_at=NOW))
+    began = time.perf_counter()
+    rounds.send_due(
+        channel, "email", now=lambda: over if channel.count >= enough else NOW, run=run, until=over
+    )
+    return time.perf_counter() - began
+
+
+def check_all_sent(campaign: Any, count: int) -> None:
+    """Every e-mail was handed over once, marked and announced."""
+    from campaigns.models import Message
+    from loyalty.events.models import Event
+
+    mails = Message.objects.filter(campaign=campaign, channel="email")
+    of_status = {
+        status: mails.filter(status=status).count() for status in ("sent", "due", "sending", "failed")
+    }
+    announced = Event.objects.filter(name="message.sent").count()
+    if of_status != {"sent": count, "due": 0, "sending": 0, "failed": 0} or announced != count:
+        sys.exit(f"{count} handed over, {announced} announced, {of_status}")
+
+
+PARTS: dict[str, Callable[[argparse.Namespace], bool]] = {"deciding": deciding, "sending": sending}
 
 
 def main() -> None:

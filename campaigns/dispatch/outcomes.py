@@ -112,7 +112,7 @@ def kept_of(message: Message, rendered: Rendered) -> dict[str, Any]:
         "button_link": rendered.button_link,
     }
     return {
-        "subject": Truncator(_plain(rendered.subject)).chars(_WORDS),
+        "subject": _plain(rendered.subject)[:_WORDS],
         "body": _plain(rendered.body),
         "content": {name: _plain(text) for name, text in content.items() if text},
         "reason": "" if message.reason == Message.Reason.RETRYING else message.reason,

@@ -86,44 +86,6 @@ def assert_everybody_greeted_once(members: list[Member], sink: Sink) -> None:
     assert verify(at=clock.now()) == []
 
 
-def give_up_old_claims() -> None:
-    """Ten minutes pass for what a killed sender had claimed."""
-    long_ago = clock.now() - dispatch.CLAIM_TIMEOUT - dt.timedelta(seconds=1)
-    Message.objects.filter(status="sending").update(claimed_at=long_ago)
-
-
-@contextlib.contextmanager
-def one_page_at_a_time(place: House) -> Iterator[None]:
-    """Let the worker decide about one page, and hold it up in the second: locks are had in the order of asking."""
-    waiting = """SELECT count(*) FROM pg_locks JOIN pg_database d ON d.oid = database
-                  WHERE locktype = 'advisory' AND NOT granted AND d.datname = current_database()"""
-    with transaction.atomic():
-        serialise()
-        yield
-
-        def queued() -> int:
-            with connection.cursor() as cursor:
-                cursor.execute(waiting)
-                return int(cursor.fetchone()[0])
-
-        place.wait_until(lambda: queued() == 1, what="the worker to wait for its first page")
-        behind = threading.Thread(target=_take_a_turn, args=(place,))
-        behind.start()
-        place.wait_until(lambda: queued() == 2, what="the test to stand behind it")
-    behind.join(60)
-
-
-def _take_a_turn(place: House) -> None:
-    """Take the lock after the first page, and kill the worker that waits for it then."""
-    try:
-        with transaction.atomic():
-            serialise()
-            for worker in place.workers:
-                kill(worker)
-    finally:
-        connection.close()
-
-
 def test_killed_while_gifts_are_given(place: House, sink: Sink) -> None:
     members = celebrants(300)
     worker = place.start_worker()
@@ -155,7 +117,6 @@ def test_killed_while_mails_are_sent(place: House, sink: Sink) -> None:
     place.start_worker()
     place.tick("campaigns.greet_birthdays")
     place.wait_until(only_the_half_sent_is_left, what="the rest to be sent")
-    give_up_old_claims()
     place.tick("campaigns.dispatch_messages")
     place.wait_until(lambda: all_final(40), what="the half-sent message to be listed")
     assert_everybody_greeted_once(members, sink)
@@ -171,7 +132,6 @@ def test_a_killed_child_is_made_good_without_another_tick(place: House, sink: Si
     for pid in children(worker):
         os.kill(pid, signal.SIGKILL)
     place.wait_until(only_the_half_sent_is_left, what="the task to be taken again")
-    give_up_old_claims()
     place.tick("campaigns.dispatch_messages")
     place.wait_until(lambda: all_final(40), what="everybody to be greeted")
     assert_everybody_greeted_once(members, sink)
