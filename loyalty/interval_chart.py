@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from loyalty.charts import Tick, nice_step
 
-WIDTH, LEFT, RIGHT, TOP, ROW, FOOT = 720, 180, 24, 10, 44, 30
+WIDTH, LEFT, RIGHT, TOP, ROW, FOOT = 480, 140, 24, 10, 44, 30
 
 
 @dataclass(frozen=True, slots=True)
