@@ -2,11 +2,11 @@
 
 import contextlib
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
 
 from campaigns.channels.base import Channel, ChannelDown, OutcomeUnknown, PassingError, Refused
 from campaigns.channels.registry import CHANNELS
@@ -85,6 +85,27 @@ def send_due(channel: Channel, code: str, *, now: Clock, run: RunRecorder, until
                     logger.warning("claim_lost", claim=str(claim.id), left=len(claim.left))
 
 
+def _contexts(
+    messages: Sequence[Message], *, at: dt.datetime
+) -> tuple[Mapping[int, Context], list[Message]]:
+    """What the messages are written from, and those for which it cannot be read: by halves, so that one that breaks is
+    soon alone."""
+    if not messages:
+        return {}, []
+    try:
+        return context.load(messages, at=at), []
+    except (InterfaceError, OperationalError):
+        raise
+    except Exception:  # one message's facts must not cost the others theirs
+        if len(messages) == 1:
+            logger.exception("message_not_read", message_id=messages[0].pk)
+            return {}, list(messages)
+    middle = len(messages) // 2
+    first, broken = _contexts(messages[:middle], at=at)
+    second, broken_too = _contexts(messages[middle:], at=at)
+    return {**first, **second}, [*broken, *broken_too]
+
+
 @dataclass(slots=True)
 class _Sender:
     """Sends one claim."""
@@ -99,7 +120,11 @@ class _Sender:
         at = self.now()
         batch = recheck(self.claim, self.channel, at=at)
         self.run.progress(skipped=batch.skipped)
-        contexts = context.load([each.message for each in batch.to_send], at=at) if batch.to_send else {}
+        contexts, unreadable = _contexts([each.message for each in batch.to_send], at=at)
+        if unreadable:
+            mark(self.claim, unreadable, Status.FAILED, reason=Reason.ERROR)
+            self.run.progress(failed=len(unreadable))
+            batch.to_send = [each for each in batch.to_send if each.message not in unreadable]
         if self.channel.marks_together:
             self._send_together(batch, contexts)
         else:

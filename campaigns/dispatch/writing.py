@@ -1,6 +1,6 @@
 """Writing the messages of a batch, each while the one before is on its way: that is mostly waiting for others."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -36,7 +36,7 @@ def written(message: Message, contexts: Mapping[int, Context]) -> Written:
         return Written(None, Message.Reason.ERROR, repr(error))
 
 
-def one_ahead(messages: Sequence[Message], contexts: Mapping[int, Context]) -> Iterator[Written]:
+def one_ahead(messages: Sequence[Message], contexts: Mapping[int, Context]) -> Generator[Written, None, None]:
     """Each message written, in order; the next is begun, in a thread, as soon as one is taken. To be closed."""
     if not messages:
         return

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from django.db import connection, transaction
 
-from campaigns import birthdays, dispatch
+from campaigns import birthdays
 from campaigns.deciding import serialise
 from campaigns.models import Campaign, Message
 from loyalty import clock
@@ -84,6 +84,38 @@ def assert_everybody_greeted_once(members: list[Member], sink: Sink) -> None:
     unknown = set(Message.objects.filter(status="unknown").values_list("member__email", flat=True))
     assert sent <= set(mails) <= sent | unknown
     assert verify(at=clock.now()) == []
+
+
+@contextlib.contextmanager
+def one_page_at_a_time(place: House) -> Iterator[None]:
+    """Let the worker decide about one page, and hold it up in the second: locks are had in the order of asking."""
+    waiting = """SELECT count(*) FROM pg_locks JOIN pg_database d ON d.oid = database
+                  WHERE locktype = 'advisory' AND NOT granted AND d.datname = current_database()"""
+    with transaction.atomic():
+        serialise()
+        yield
+
+        def queued() -> int:
+            with connection.cursor() as cursor:
+                cursor.execute(waiting)
+                return int(cursor.fetchone()[0])
+
+        place.wait_until(lambda: queued() == 1, what="the worker to wait for its first page")
+        behind = threading.Thread(target=_take_a_turn, args=(place,))
+        behind.start()
+        place.wait_until(lambda: queued() == 2, what="the test to stand behind it")
+    behind.join(60)
+
+
+def _take_a_turn(place: House) -> None:
+    """Take the lock after the first page, and kill the worker that waits for it then."""
+    try:
+        with transaction.atomic():
+            serialise()
+            for worker in place.workers:
+                kill(worker)
+    finally:
+        connection.close()
 
 
 def test_killed_while_gifts_are_given(place: House, sink: Sink) -> None:
