@@ -295,9 +295,10 @@ def _typed(facts: Facts, fields: Sequence[Field]) -> Facts:
     for field in fields:
         if field.type is FieldType.DECIMAL and found.get(field.name) is not None:
             try:
-                found[field.name] = Decimal(str(found[field.name]))
+                amount = Decimal(str(found[field.name]))
             except InvalidOperation:
-                found[field.name] = None
+                amount = Decimal("NaN")
+            found[field.name] = amount if amount.is_finite() else None
         elif field.type is FieldType.INTEGER and not isinstance(found.get(field.name), int):
             found[field.name] = None
         elif field.type in {FieldType.CHOICE, FieldType.TEXT} and found.get(field.name) is not None:

@@ -85,9 +85,7 @@ def send_due(channel: Channel, code: str, *, now: Clock, run: RunRecorder, until
                     logger.warning("claim_lost", claim=str(claim.id), left=len(claim.left))
 
 
-def _contexts(
-    messages: Sequence[Message], *, at: dt.datetime
-) -> tuple[Mapping[int, Context], list[Message]]:
+def _contexts(messages: Sequence[Message], *, at: dt.datetime) -> tuple[Mapping[int, Context], list[Message]]:
     """What the messages are written from, and those for which it cannot be read: by halves, so that one that breaks is
     soon alone."""
     if not messages:

@@ -6,6 +6,7 @@ values by message. Where a consent would be needed to choose by purchases, it is
 
 import datetime as dt
 import math
+import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -52,6 +53,7 @@ class Asked:
 
 Values = dict[int, Any]
 """By the pk of messages."""
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def load(asked: Sequence[Asked], needed: Collection[str], *, at: dt.datetime) -> dict[int, dict[str, Any]]:
@@ -149,19 +151,22 @@ def _told_expiry(facts: Mapping[str, Any]) -> tuple[int, dt.datetime] | None:
     points, moment = facts.get("points"), facts.get("expires_at")
     if not isinstance(points, int) or not isinstance(moment, str):
         return None
-    expires_at = parse_datetime(moment)
+    try:
+        expires_at = parse_datetime(moment)
+    except ValueError:  # 30 February
+        return None
     return (points, expires_at) if expires_at is not None and expires_at.tzinfo else None
 
 
 def _reward(asked: Sequence[Asked], at: dt.datetime) -> Values:
     """The reward that the occasion is about, else what the member saves for."""
-    about = {each.message.pk: each.message.facts.get("reward_id") for each in asked}
-    named = Reward.objects.in_bulk({reward_id for reward_id in about.values() if isinstance(reward_id, int)})
+    about = {each.message.pk: _number(each.message.facts, "reward_id") for each in asked}
+    named = Reward.objects.in_bulk({reward_id for reward_id in about.values() if reward_id is not None})
     saving = [each for each in asked if about[each.message.pk] not in named]
     nearest = _saved_for({each.member_id for each in saving}, at)
 
     def reward(each: Asked) -> dict[str, Any]:
-        found = named.get(about[each.message.pk])
+        found = named.get(about[each.message.pk] or 0)
         one, missing = (found, 0) if found is not None else nearest.get(each.member_id, (None, 0))
         if one is None:
             return {"name": None, "points": None, "missing": None}
@@ -245,7 +250,7 @@ def _recommendations(asked: Sequence[Asked], at: dt.datetime) -> Values:
 
 def _activity(asked: Sequence[Asked], at: dt.datetime) -> Values:
     """The purchase that the occasion is about; what was bought, item by item, only with the consent to that."""
-    ids = {fact for each in asked if isinstance(fact := each.message.facts.get("activity_id"), int)}
+    ids = {fact for each in asked if (fact := _number(each.message.facts, "activity_id")) is not None}
     public = {str(fact) for each in asked if _is_uuid(fact := each.message.facts.get("activity"))}
     rows = Activity.objects.filter(Q(pk__in=ids) | Q(public_id__in=public), member__in=_ids(asked))
     found = {activity.pk: activity for activity in rows.select_related("store")}
@@ -254,7 +259,9 @@ def _activity(asked: Sequence[Asked], at: dt.datetime) -> Values:
     values: Values = {}
     for each in asked:
         facts = each.message.facts
-        activity = found.get(facts.get("activity_id")) or by_public.get(str(facts.get("activity", "")))
+        activity = found.get(_number(facts, "activity_id") or 0) or by_public.get(
+            str(facts.get("activity", ""))
+        )
         if activity is not None and activity.member_id == each.member_id:
             values[each.message.pk] = _told(activity, products[activity.pk])
     return values
@@ -293,10 +300,14 @@ def _quantity(quantity: Decimal) -> Any:
     return Number(quantity) if quantity == quantity.to_integral_value() else quantity.normalize()
 
 
+def _number(facts: Mapping[str, Any], name: str) -> int | None:
+    """The pk that a fact names: partners may tell anything under any name."""
+    fact = facts.get(name)
+    return fact if isinstance(fact, int) and not isinstance(fact, bool) else None
+
+
 def _is_uuid(fact: object) -> bool:
-    return (
-        isinstance(fact, str) and len(fact) == 36 and fact.count("-") == 4 and fact.replace("-", "").isalnum()
-    )
+    return isinstance(fact, str) and _UUID.fullmatch(fact) is not None
 
 
 def _ids(asked: Sequence[Asked]) -> list[int]:
