@@ -41,7 +41,7 @@ def give(campaign: Campaign, messages: Sequence[Message], *, at: dt.datetime) ->
 
 def obstacle(campaign: Campaign, *, needed: int, at: dt.datetime) -> str:
     """Why the campaign cannot give ``needed`` members what it promises; "" when it can. The text may be shown."""
-    if campaign.voucher_family_id is None:
+    if campaign.voucher_family_id is None or not needed:
         return ""
     family = VoucherFamily.objects.get(pk=campaign.voucher_family_id)
     try:

@@ -20,7 +20,7 @@ from campaigns.deciding import Candidate, Decided, decide
 from campaigns.models import Campaign, Message
 from campaigns.occasions import Birthday, Decision, Verdict
 from loyalty.clock import UTC
-from loyalty.conditions import ConditionError
+from loyalty.conditions import ConditionError, NotQueryableError
 from loyalty.runs.record import RunRecorder
 from members.models import Member
 from rewards import terms
@@ -113,15 +113,15 @@ def _greet_for(campaign: Campaign, *, at: dt.datetime, run: RunRecorder) -> bool
             held = lifecycle.hold(campaign.pk)
             if held is None:
                 return False
-            found = search.next_page()
-            if problem := awards.obstacle(held, needed=len(found), at=at):
-                lifecycle.halt(held, problem, at=at)
-                return False
             try:
-                decided = _decide(held, found, looked_at=campaign.looked_at, at=at)
-            except ConditionError as unreadable:
+                asked, failed = _asked(held, search.next_page(), looked_at=campaign.looked_at, at=at)
+            except (ConditionError, NotQueryableError) as unreadable:
                 lifecycle.halt(held, str(unreadable), at=at)
                 return False
+            if problem := awards.obstacle(held, needed=len(asked), at=at):
+                lifecycle.halt(held, problem, at=at)
+                return False
+            decided = decide(held, asked, at=at) + Decided(failed=failed)
         run.progress(done=decided.to_send, skipped=decided.held_out + decided.not_sent, failed=decided.failed)
     return True
 
@@ -169,10 +169,10 @@ def look_back_of(campaign: Campaign) -> int:
     return min(campaign.look_back_days, occasions.LONGEST_LOOK_BACK)
 
 
-def _decide(
+def _asked(
     campaign: Campaign, page: Sequence[Celebrant], *, looked_at: dt.datetime | None, at: dt.datetime
-) -> Decided:
-    """Decide about those of the page whose day is unsettled and who are in the audience."""
+) -> tuple[list[Candidate], int]:
+    """Those of the page whose day is unsettled and who are in the audience, and of how many that cannot be said."""
     due: dict[int, tuple[Celebrant, Decision]] = {}
     failed = 0
     for each in page:
@@ -193,8 +193,7 @@ def _decide(
         due = _not_decided(campaign, due)
     inside = audience.among(campaign, due, at=at) if due else set()
     tiers = terms.current().tiers_at(at)
-    asked = [_candidate(campaign, *due[member_id], tiers, at=at) for member_id in sorted(inside)]
-    return decide(campaign, asked, at=at) + Decided(failed=failed)
+    return [_candidate(campaign, *due[member_id], tiers, at=at) for member_id in sorted(inside)], failed
 
 
 def _not_decided(

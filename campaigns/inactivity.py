@@ -13,7 +13,7 @@ from django.db.models import CharField, Exists, OuterRef, QuerySet, Value
 from django.db.models.functions import Cast, Concat
 
 from campaigns import audience, awards, lifecycle, trigger_events
-from campaigns.deciding import Candidate, Decided, decide
+from campaigns.deciding import Candidate, decide
 from campaigns.models import Campaign, Message
 from loyalty.conditions import ConditionError, NotQueryableError
 from loyalty.runs.record import RunRecorder
@@ -62,13 +62,14 @@ def _look_for(campaign: Campaign, *, at: dt.datetime, run: RunRecorder) -> bool:
                 return False
             try:
                 page = last_purchases(campaign, at=at, after=after)
-                if problem := awards.obstacle(held, needed=len(page), at=at):
-                    lifecycle.halt(held, problem, at=at)
-                    return False
-                decided = _decide(held, page, at=at)
+                asked = _asked(held, page, at=at)
             except (ConditionError, NotQueryableError) as unreadable:
                 lifecycle.halt(held, str(unreadable), at=at)
                 return False
+            if problem := awards.obstacle(held, needed=len(asked), at=at):
+                lifecycle.halt(held, problem, at=at)
+                return False
+            decided = decide(held, asked, at=at)
         run.progress(done=decided.to_send, skipped=decided.held_out + decided.not_sent, failed=decided.failed)
         if len(page) < PAGE:
             return True
@@ -112,16 +113,15 @@ def _bought(campaign: Campaign, *, at: dt.datetime) -> QuerySet[Activity]:
     return purchases.filter(Exists(trigger_events.condition_of(campaign).filter(lines, at=at)))
 
 
-def _decide(campaign: Campaign, page: Sequence[Last], *, at: dt.datetime) -> Decided:
-    """Decide about those who are in the audience. What fell due before anybody looked is nobody's fault: left out."""
+def _asked(campaign: Campaign, page: Sequence[Last], *, at: dt.datetime) -> list[Candidate]:
+    """Those who are in the audience. What fell due before anybody looked is nobody's fault: left out."""
     inside = audience.among(campaign, {member_id for member_id, _id, _when in page}, at=at) if page else set()
-    asked = [
+    return [
         candidate
         for member_id, activity_id, when in page
         if member_id in inside
         and (candidate := _candidate(campaign, member_id, activity_id, when, at=at)) is not None
     ]
-    return decide(campaign, asked, at=at)
 
 
 def _candidate(

@@ -194,13 +194,13 @@ def settle_page(campaign_id: int, *, at: dt.datetime) -> Decided | None:
         page = list(_due(at).filter(campaign=campaign_id).order_by("due_at", "pk")[: _page_size(campaign)])
         if campaign is None or not page:
             return None
-        if problem := awards.obstacle(campaign, needed=len(page), at=at):
-            lifecycle.halt(campaign, problem, at=at)
-            return None
         try:
             meant = _meant(campaign, page, at=at)
         except (ConditionError, NotQueryableError) as unreadable:
             lifecycle.halt(campaign, str(unreadable), at=at)
+            return None
+        if problem := awards.obstacle(campaign, needed=len(meant), at=at):
+            lifecycle.halt(campaign, problem, at=at)
             return None
         decided = decide(campaign, [_candidate(campaign, each, at=at) for each in meant], at=at)
         again = _postpone(campaign, meant, at=at) if decided.failed else set()
