@@ -89,7 +89,9 @@ def campaign() -> Campaign:
     """To everybody, with a tenth held out and two variants."""
     SendingPolicy.objects.update(approval_above=10 * MEMBERS)
     words = {name: {"en": "Spring"} for name in ("names", "subjects", "bodies") if hasattr(Campaign, name)}
-    made = Campaign.objects.create(code="spring", channels=["email"], hold_out_percent=10, audience={}, **words)
+    made = Campaign.objects.create(
+        code="spring", channels=["email"], hold_out_percent=10, audience={}, **words
+    )
     for code in "AB":
         variant = Variant.objects.create(campaign=made, code=code)
         for language in ("fi", "en", "sv"):
