@@ -18,7 +18,7 @@ from campaigns.lifecycle import CampaignRefused
 from campaigns.models import Campaign, ChannelPolicy, SendingPolicy
 from campaigns.reach import CampaignReach
 from campaigns.rendering import checks
-from loyalty import clock
+from loyalty import clock, programme
 from loyalty.conditions import ConditionError
 
 if TYPE_CHECKING:
@@ -103,6 +103,7 @@ def check_page(model_admin: "CampaignAdmin", request: HttpRequest, campaign_id: 
             "errors": [each for each in found if each.is_error],
             "warnings": [each for each in found if not each.is_error],
             "estimate": estimate(campaign, reached, policy) if isinstance(reached, CampaignReach) else None,
+            "currency": programme.current().base_currency,
             "needs_second": campaign.kind == Campaign.Kind.ONE_OFF and size > policy.approval_above,
             "may_submit": request.user.has_perm(parts.SEND) and lifecycle.may("submit", campaign),
             "at_once": campaign.kind == Campaign.Kind.ONE_OFF and campaign.send_at is None,
@@ -127,14 +128,21 @@ def _submit(model_admin: "CampaignAdmin", request: HttpRequest, campaign: Campai
         messages.error(request, refused.message)
         return None
     model_admin.log_change(request, done, "Submitted")  # type: ignore[arg-type]
-    said = {
-        Campaign.Status.AWAITING: gettext("Submitted. A second person has to approve it."),
-        Campaign.Status.RUNNING: gettext("It is running from now on."),
-    }
-    messages.success(
-        request, said.get(Campaign.Status(done.status), gettext("Submitted. It goes out at its time."))
-    )
+    parts.look_soon()
+    messages.success(request, _told(done))
     return HttpResponseRedirect(parts.url("change", campaign.pk))
+
+
+def _told(done: Campaign) -> str:
+    """What comes next for a campaign that was just submitted."""
+    match done.status:
+        case Campaign.Status.AWAITING:
+            return gettext("Submitted. A second person has to approve it.")
+        case Campaign.Status.RUNNING:
+            return gettext("It is running from now on.")
+    if done.send_at is None:
+        return gettext("It goes out now.")
+    return gettext("Submitted. It goes out at its time.")
 
 
 def sentences(campaign: Campaign) -> list[tuple[str, Any, str]]:

@@ -75,7 +75,10 @@ def figures_view(model_admin: "CampaignAdmin", request: HttpRequest, campaign_id
     """The figures alone, for the page that asks again while the campaign is on its way."""
     del model_admin
     campaign = parts.campaign_of(request, campaign_id)
-    return TemplateResponse(request, "admin/campaigns/figures.html", figures_of(request, campaign))
+    answer = TemplateResponse(request, "admin/campaigns/figures.html", figures_of(request, campaign))
+    if request.GET.get("was", campaign.status) != campaign.status:
+        answer["HX-Refresh"] = "true"  # the page's head, buttons and rounds are those of another status
+    return answer
 
 
 def figures_of(request: HttpRequest, campaign: Campaign) -> dict[str, Any]:
@@ -104,7 +107,7 @@ def figures_of(request: HttpRequest, campaign: Campaign) -> dict[str, Any]:
         "unknown": progress.counts.get("unknown", 0),
         "may_retry": request.user.has_perm(parts.SETTLE),
         "underway": campaign.status in UNDERWAY,
-        "figures_url": parts.url("figures", campaign.pk),
+        "figures_url": f"{parts.url('figures', campaign.pk)}?{urlencode({'was': campaign.status})}",
         "unknown_url": f"{messages_url(campaign)}&status__exact=unknown",
         "next_at": summary.next_at(campaign, after=clock.now()),
         "act_url": parts.url("act", campaign.pk),
@@ -168,6 +171,8 @@ def _act(request: HttpRequest, campaign: Campaign, key: str) -> str:
         messages.success(request, gettext("It is paused. Resume it when you are done."))
         return parts.url("what", campaign.pk)
     getattr(lifecycle, key)(**given)
+    if key in {"approve", "start", "resume"}:
+        parts.look_soon()
     messages.success(request, str(DONE[key]))
     if key == "send_back":
         return parts.url("who", campaign.pk)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.http import Http404, HttpRequest
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -12,7 +13,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django_stubs_ext import StrOrPromise
 
-from campaigns import lifecycle
+from campaigns import lifecycle, tasks
 from campaigns.models import Campaign
 from loyalty.admin_base import badge
 
@@ -79,6 +80,11 @@ def state(campaign: Campaign) -> SafeString:
     if campaign.archived_at is not None:
         return badge(_("archived"))
     return badge(campaign.get_status_display(), TONES.get(campaign.status, ""))
+
+
+def look_soon() -> None:
+    """Have a worker look for what is to go out right away; without this it would at its next tick."""
+    transaction.on_commit(lambda: tasks.decide.delay(), robust=True)
 
 
 def campaign_of(request: HttpRequest, campaign_id: int, permission: str = "") -> Campaign:

@@ -93,7 +93,7 @@ def goal_words(goal: str, days: int) -> str:
 
 def percent(share: float | None, digits: int = 1) -> str:
     """A share as the language writes percentages; a dash where there is none."""
-    return "–" if share is None else _("%(number)s %%") % {"number": number_format(share * 100, digits)}
+    return "–" if share is None else _("%(number)s %%") % {"number": _written(share * 100, digits)}
 
 
 def points(difference: float, digits: int = 2) -> str:
@@ -106,18 +106,23 @@ def money(amount: float | None, *, signed: bool = False, digits: int = 2) -> str
     if amount is None:
         return "–"
     currency = {"EUR": "€"}.get(code := programme.current().base_currency, code)
-    text = _signed(amount, digits) if signed else number_format(amount, digits, force_grouping=True)
+    text = _signed(amount, digits) if signed else _written(amount, digits)
     return f"{text} {currency}"
 
 
 def whole(number: float | None) -> str:
-    return "–" if number is None else number_format(round(number), 0, force_grouping=True)
+    return "–" if number is None else _written(round(number), 0)
 
 
 def p_value(p: float | None) -> str:
     if p is None:
         return "–"
     return _("p < 0.001") if p < 0.001 else _("p = %(p)s") % {"p": number_format(p, 3)}
+
+
+def _written(number: float, digits: int) -> str:
+    """A number in the language's own way, with a real minus sign."""
+    return number_format(number, digits, force_grouping=True).replace("-", "−")
 
 
 def _signed(value: float, digits: int) -> str:

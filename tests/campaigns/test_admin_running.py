@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import translation
 from pytest_django import Settings
 
-from campaigns import building
+from campaigns import building, tasks
 from campaigns.models import Campaign, Message, Round, SendingPolicy
 from loyalty import clock
 from tests.factories.campaigns import MessageFactory, celebrant
@@ -114,6 +114,28 @@ def test_the_number_of_a_large_audience_is_typed(marketer: Client, monkeypatch: 
     marketer.post(page("check", campaign), {"typed": "2"})
     campaign.refresh_from_db()
     assert campaign.status == "scheduled"
+
+
+def test_the_page_is_loaded_anew_once_its_status_has_changed(marketer: Client) -> None:
+    celebrant()
+    campaign = ready()
+    marketer.post(page("check", campaign))
+    live = marketer.get(page("change", campaign)).context["figures_url"]
+    assert "HX-Refresh" not in marketer.get(live)
+    Campaign.objects.filter(pk=campaign.pk).update(status="sending")
+    assert marketer.get(live)["HX-Refresh"] == "true"
+
+
+def test_what_goes_out_now_is_looked_for_at_once(
+    marketer: Client, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
+) -> None:
+    looked = []
+    monkeypatch.setattr(tasks.decide, "delay", lambda: looked.append(True))
+    celebrant()
+    with django_capture_on_commit_callbacks(execute=True):
+        answer = marketer.post(page("check", ready()), follow=True)
+    assert looked == [True]
+    assert "It goes out now." in answer.content.decode()
 
 
 def test_a_large_campaign_waits_for_another_person(marketer: Client) -> None:

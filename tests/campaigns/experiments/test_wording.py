@@ -107,7 +107,7 @@ def test_every_verdict_has_its_page_in_every_language(verdict: Verdict, language
 def test_the_additional_members_have_an_interval() -> None:
     tile = shown(Verdict.NOT_ENOUGH).tiles[1]
     assert tile.value == "100"
-    assert tile.note == "between -14 and 200"
+    assert tile.note == "between −14 and 200"
 
 
 def test_before_the_first_result_the_page_says_so() -> None:
