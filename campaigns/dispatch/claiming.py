@@ -10,7 +10,7 @@ from typing import Any
 from django.db import Error as DatabaseError
 from django.db import connection, transaction
 
-from campaigns.models import Campaign, ChannelPolicy, Message
+from campaigns.models import Campaign, ChannelPolicy, Message, OpenClaim
 
 BATCH = 100
 CLAIM_FOR = dt.timedelta(minutes=3)
@@ -28,6 +28,7 @@ GOING = "c.status IN ('sending', 'running')"
 _CAMPAIGNS = f"""
 SELECT c.id
   FROM {Campaign._meta.db_table} c
+  JOIN {ChannelPolicy._meta.db_table} p ON p.channel = %(channel)s AND p.is_active
   CROSS JOIN LATERAL (SELECT m.due_at FROM {Message._meta.db_table} m
                        WHERE m.campaign_id = c.id AND m.channel = %(channel)s AND {WAITING} AND m.due_at <= %(at)s
                        ORDER BY m.due_at LIMIT 1) AS first
@@ -53,14 +54,14 @@ UPDATE {Message._meta.db_table} m
        reason = CASE WHEN c.status = 'cancelled' THEN 'cancelled' ELSE m.reason END,
        attempts = m.attempts - 1, claim = NULL, claimed_at = NULL
   FROM {Campaign._meta.db_table} c
- WHERE c.id = m.campaign_id AND m.claim = %(claim)s AND m.status = 'sending' AND m.id <> %(unclear)s
+ WHERE c.id = m.campaign_id AND m.claim = %(claim)s AND m.status = 'sending' AND m.id <> ALL(%(unclear)s)
 """  # noqa: S608  (names only)
 
 _UNCLEAR = f"""
 WITH unclear AS (
     SELECT m.id, m.attempts <= %(tries)s AND p.unknown = 'retry' AS again
       FROM {Message._meta.db_table} m JOIN {ChannelPolicy._meta.db_table} p ON p.channel = m.channel
-     WHERE m.id = %(unclear)s AND m.claim = %(claim)s AND m.status = 'sending'
+     WHERE m.id = ANY(%(unclear)s) AND m.claim = %(claim)s AND m.status = 'sending'
        FOR UPDATE OF m)
 UPDATE {Message._meta.db_table} m
    SET status = CASE WHEN again THEN 'due' ELSE 'unknown' END,
@@ -92,7 +93,7 @@ def taken(*, channel: str, at: dt.datetime, limit: int) -> Iterator[Claim]:
     Without messages when none are due. When the database is gone, giving back is left to ``recovery``.
     """
     claim = Claim(uuid.uuid4(), at)
-    with _held(claim.id):
+    with _held(claim.id), _written_soon():
         claim.messages = take(claim.id, channel=channel, at=at, limit=limit)
         claim.left = {message.pk for message in claim.messages}
         try:
@@ -103,6 +104,8 @@ def taken(*, channel: str, at: dt.datetime, limit: int) -> Iterator[Claim]:
             raise
         if claim.left:
             give_back(claim.id, unclear=claim.in_hand)
+        elif claim.messages:
+            OpenClaim.objects.filter(pk=claim.id).delete()
 
 
 def take(claim_id: uuid.UUID, *, channel: str, at: dt.datetime, limit: int) -> list[Message]:
@@ -115,7 +118,12 @@ def take(claim_id: uuid.UUID, *, channel: str, at: dt.datetime, limit: int) -> l
         campaigns = [row[0] for row in cursor.fetchall()]
     facts = {"channel": channel, "at": at, "claim": claim_id, "limit": limit}
     for campaign in campaigns:
-        if claimed := list(Message.objects.raw(_CLAIM, {**facts, "campaign": campaign})):
+        with transaction.atomic():
+            _on_disk()
+            claimed = list(Message.objects.raw(_CLAIM, {**facts, "campaign": campaign}))
+            if claimed:
+                OpenClaim.objects.create(id=claim_id, taken_at=at)
+        if claimed:
             return sorted(claimed, key=lambda message: message.pk)
     return []  # another sender has what was due
 
@@ -123,11 +131,18 @@ def take(claim_id: uuid.UUID, *, channel: str, at: dt.datetime, limit: int) -> l
 def give_back(claim_id: uuid.UUID, *, unclear: int | None) -> int:
     """End a claim: ``unclear`` may have gone out, everything else that has no mark did not and is due again.
 
-    Returns how many were left with their outcome unknown.
+    After a crash of the database server marks may be missing: then everything that has none may have gone out. Returns
+    how many were left with their outcome unknown.
     """
-    facts: dict[str, Any] = {"claim": claim_id, "unclear": unclear or 0, "tries": TRIES}
     with transaction.atomic(), connection.cursor() as cursor:
+        _on_disk()
+        ids = [] if unclear is None else [unclear]
+        if unclear is not None and not OpenClaim.objects.filter(pk=claim_id).exists():
+            left = Message.objects.filter(claim=claim_id, status=Message.Status.SENDING)
+            ids = list(left.values_list("pk", flat=True))
+        facts: dict[str, Any] = {"claim": claim_id, "unclear": ids, "tries": TRIES}
         cursor.execute(_GIVE_BACK, facts)
+        OpenClaim.objects.filter(pk=claim_id).delete()
         if unclear is None:
             return 0
         cursor.execute(_UNCLEAR, facts)
@@ -144,6 +159,27 @@ def _held(claim_id: uuid.UUID) -> Iterator[None]:
     finally:
         with contextlib.suppress(DatabaseError):
             let_go(claim_id)
+
+
+@contextlib.contextmanager
+def _written_soon() -> Iterator[None]:
+    """Do not wait for the disk at every mark: it is kept whatever becomes of this process, and for others to see.
+
+    Only a crash of the database server itself may lose the marks of its last moments; ``OpenClaim`` tells that it did.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SET synchronous_commit TO off")
+    try:
+        yield
+    finally:
+        with contextlib.suppress(DatabaseError), connection.cursor() as cursor:
+            cursor.execute("RESET synchronous_commit")
+
+
+def _on_disk() -> None:
+    """Let the present transaction wait for the disk all the same, with every mark made before it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL synchronous_commit TO on")
 
 
 def try_lock(claim_id: uuid.UUID) -> bool:

@@ -1,7 +1,7 @@
 """Campaigns with their variants and texts, the one send ledger, and what may be sent at all."""
 
 from campaigns.models.campaign import Campaign, ChannelCode, Text, Variant
-from campaigns.models.message import Message
+from campaigns.models.message import Message, OpenClaim
 from campaigns.models.partner_event import PartnerEvent
 from campaigns.models.policy import (
     ChannelPolicy,
@@ -25,6 +25,7 @@ __all__ = [
     "Link",
     "Message",
     "MessagePreference",
+    "OpenClaim",
     "PartnerEvent",
     "PushSubscription",
     "Round",

@@ -145,3 +145,20 @@ class Message(models.Model):
 
     def __str__(self) -> str:
         return f"#{self.pk}"
+
+
+class OpenClaim(models.Model):
+    """A sender's claim of some messages. The table is not logged: a crash of the database server empties it.
+
+    So a claim that is missing here tells that marks of its messages may have been lost with the crash.
+    """
+
+    id = models.UUIDField(primary_key=True)
+    taken_at = models.DateTimeField(_("taken at"))
+
+    class Meta:
+        verbose_name = _("open claim")
+        verbose_name_plural = _("open claims")
+
+    def __str__(self) -> str:
+        return str(self.id)

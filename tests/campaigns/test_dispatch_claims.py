@@ -14,7 +14,7 @@ from campaigns import dispatch, lifecycle
 from campaigns.channels.base import ChannelDown
 from campaigns.channels.null import NullChannel
 from campaigns.dispatch import claiming, rounds
-from campaigns.models import Campaign, Message, Variant
+from campaigns.models import Campaign, Message, OpenClaim, Variant
 from tests.campaigns.dispatching import HOUR, MINUTE, campaign_like, claim, plain, send_due, set_policy, state
 from tests.factories.campaigns import MessageFactory, birthday_campaign, recorder
 from tests.factories.members import NOON
@@ -149,6 +149,45 @@ def test_of_a_dead_senders_claim_only_the_first_without_a_mark_is_unclear(null: 
     assert states(messages) == [("sent", "", 1), ("unknown", "lost", 1), ("due", "", 0), ("due", "", 0)]
     assert send_due() == (2, 0, 0)
     assert null.handed_over == [messages[2].pk, messages[3].pk]
+
+
+def test_after_a_crash_of_the_database_server_all_without_a_mark_are_unclear(null: NullChannel) -> None:
+    messages = MessageFactory.create_batch(3)
+    claim()
+    Message.objects.filter(pk=messages[0].pk).update(status="sent")
+    OpenClaim.objects.all().delete()  # what the server does with a table that is not logged
+    dispatch.recovery.recover(at=NOON, run=recorder())  # type: ignore[attr-defined]
+    assert states(messages) == [("sent", "", 1), ("unknown", "lost", 1), ("unknown", "lost", 1)]
+
+
+def test_claims_are_kept_where_a_crash_empties_them_and_end_with_their_sender(null: NullChannel) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT relpersistence FROM pg_class WHERE relname = %s", [OpenClaim._meta.db_table])
+        assert cursor.fetchone() == ("u",)
+    MessageFactory.create_batch(2)
+    assert send_due() == (2, 0, 0)
+    assert not OpenClaim.objects.exists()
+
+
+def test_a_sender_waits_for_the_disk_at_its_claims_and_not_at_its_marks(null: NullChannel) -> None:
+    MessageFactory()
+    with CaptureQueriesContext(
+        connection,
+    ) as said:
+        send_due()
+    order = [
+        word
+        for query in said.captured_queries
+        for word in (
+            "SET synchronous_commit TO off",
+            "SET LOCAL synchronous_commit TO on",
+            "claim = ",
+            "RESET",
+        )
+        if word in (query["sql"] or "")
+    ]
+    assert order[:3] == ["SET synchronous_commit TO off", "SET LOCAL synchronous_commit TO on", "claim = "]
+    assert order[-1] == "RESET"
 
 
 def test_where_the_policy_says_so_the_unclear_one_is_sent_again_but_not_for_ever(null: NullChannel) -> None:
@@ -289,3 +328,22 @@ def test_a_living_senders_claim_is_left_alone_and_four_senders_share_the_work(
         thread.join(60)
     assert sorted(handed_over) == [message.pk for message in messages]
     assert set(Message.objects.values_list("status", "attempts")) == {("sent", 1)}
+
+
+def test_a_channel_put_out_of_use_in_mid_round_is_not_claimed_from_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    row = MessageFactory()
+    claims = []
+    take = claiming.take
+
+    def put_out_of_use(*args: Any, **facts: Any) -> list[Message]:
+        claimed = take(*args, **facts)
+        claims.append(len(claimed))
+        set_policy("email", is_active=False)
+        return claimed
+
+    monkeypatch.setattr(claiming, "take", put_out_of_use)
+    send_due()
+    assert claims == [1, 0]
+    assert state(row) == ("due", "", 0)
