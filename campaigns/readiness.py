@@ -144,6 +144,10 @@ def _of_experiment(campaign: Campaign) -> Iterator[CampaignRefused]:
         yield CampaignRefused("variants", _("Write at least one variant."))
     elif not sum(weights):
         yield CampaignRefused("variants", _("At least one variant needs a weight above 0."))
+    try:
+        conditions.parse(campaign.goal_conditions or {}, "purchase")
+    except conditions.ConditionError as wrong:
+        yield CampaignRefused("goal_conditions", str(wrong))
     if campaign.test_percent < 100:
         if campaign.kind != Kind.ONE_OFF:
             yield CampaignRefused("test_percent", _("Only a one-off campaign can be tried on a part first."))

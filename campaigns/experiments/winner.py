@@ -1,10 +1,12 @@
 """The variant that takes over, by a rule fixed before the start; and results computed as time goes by."""
 
+import contextlib
 import datetime as dt
+from collections.abc import Iterator
 
-from django.db import transaction
-from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
-from django.db.models.functions import Greatest
+import structlog
+from django.db import InterfaceError, OperationalError, transaction
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 
 from campaigns.experiments import results
 from campaigns.experiments.assignment import chosen_at
@@ -12,6 +14,8 @@ from campaigns.experiments.figures import VERSION, Side
 from campaigns.models import Campaign, CampaignResult, Message, Variant
 from loyalty.events import bus
 from loyalty.runs.record import RunRecorder
+
+logger = structlog.get_logger("kantis.campaigns")
 
 _GOING = (Campaign.Status.SENDING, Campaign.Status.RUNNING)
 _YOUNG = dt.timedelta(days=3)
@@ -26,8 +30,9 @@ def has_work(*, at: dt.datetime) -> bool:
 def choose_due(*, at: dt.datetime, run: RunRecorder) -> None:
     """Choose the winner of every campaign whose time of trying is over."""
     for campaign in _undecided(at=at):
-        if choose(campaign_id=campaign.pk, at=at) is not None:
-            run.progress(done=1)
+        with _apart(campaign, run):
+            if choose(campaign_id=campaign.pk, at=at) is not None:
+                run.progress(done=1)
 
 
 def _undecided(*, at: dt.datetime) -> list[Campaign]:
@@ -42,7 +47,8 @@ def choose(*, campaign_id: int, at: dt.datetime) -> Variant | None:
     """Let the best variant by the campaign's rule take over; None when it was done, or there is nothing to choose.
 
     Those who waited for it get the winner, and so does everybody from now on. Of equals the first code wins. The
-    campaign's row is locked, as it is while pages are decided about: nobody falls between the variants.
+    campaign's row is locked, as it is while pages are decided about: nobody falls between the variants. What waited
+    stays due when it was: the sender then sees that its day has gone by, and looks at the caps of today.
     """
     with transaction.atomic():
         campaign = Campaign.objects.select_for_update(no_key=True, of=("self",)).get(pk=campaign_id)
@@ -54,7 +60,7 @@ def choose(*, campaign_id: int, at: dt.datetime) -> Variant | None:
         best = min(sides, key=lambda side: (-_merit(side, campaign.winner_by), side.code))
         campaign.winner, campaign.winner_chosen_at = variants[best.code], at
         campaign.save(update_fields=["winner", "winner_chosen_at"])
-        _waiting(campaign).update(variant=campaign.winner, due_at=Greatest(F("due_at"), at))
+        _waiting(campaign).update(variant=campaign.winner)
         bus.announce("campaign.winner_chosen", at=at, campaign=campaign.code, variant=best.code)
     return campaign.winner
 
@@ -74,9 +80,22 @@ def _waiting(campaign: Campaign) -> QuerySet[Message]:
 def measure_due(*, at: dt.datetime, run: RunRecorder) -> None:
     """Compute and keep the results that have grown old: hourly at first, daily later, until they are final."""
     for campaign in _outdated(at=at):
-        results.keep(campaign, at=at)
-        run.progress(done=1)
+        with _apart(campaign, run):
+            results.keep(campaign, at=at)
+            run.progress(done=1)
     _thin_out(at=at)
+
+
+@contextlib.contextmanager
+def _apart(campaign: Campaign, run: RunRecorder) -> Iterator[None]:
+    """One campaign's trouble (a goal that cannot be read any more) must not keep the others from their winners."""
+    try:
+        yield
+    except (InterfaceError, OperationalError):
+        raise
+    except Exception:
+        logger.exception("measuring_failed", campaign=campaign.code)
+        run.progress(failed=1)
 
 
 def _outdated(*, at: dt.datetime) -> list[Campaign]:

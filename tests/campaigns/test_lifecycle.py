@@ -95,6 +95,7 @@ def test_what_is_triggered_runs_until_its_end() -> None:
         ({"test_percent": 20}, "winner_by"),
         ({"test_percent": 20, "winner_by": "goal", "winner_after_hours": 24}, "variants"),
         ({"test_percent": 20, "kind": "recurring", "occasion": "birthday"}, "test_percent"),
+        ({"goal_conditions": {"field": "gone", "op": "eq", "value": 1}}, "goal_conditions"),
     ],
 )
 def test_what_is_not_fit_to_be_sent_stays_a_draft(facts: dict[str, Any], field: str) -> None:

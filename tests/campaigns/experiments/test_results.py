@@ -234,7 +234,7 @@ class TestWinner:
         campaign.refresh_from_db()
         assert (campaign.winner, campaign.winner_chosen_at) == (campaign.variants.get(code="B"), NOON + DAY)
         row = Message.objects.get(member=waiting)
-        assert (row.variant, row.due_at) == (campaign.winner, NOON + DAY)
+        assert (row.variant, row.due_at) == (campaign.winner, NOON)
         assert Event.objects.filter(name="campaign.winner_chosen").count() == 1
 
     def test_it_is_not_chosen_before_its_time_nor_twice(self, campaign: Campaign) -> None:
