@@ -40,7 +40,7 @@ Kind, Status = Campaign.Kind, Campaign.Status
 ALLOWED: Mapping[str, frozenset[str]] = {
     "submit": frozenset({Status.DRAFT}),
     "approve": frozenset({Status.AWAITING}),
-    "send_back": frozenset({Status.AWAITING, Status.SCHEDULED}),
+    "send_back": frozenset({Status.AWAITING, Status.SCHEDULED, Status.PAUSED}),
     "start": frozenset({Status.SCHEDULED}),
     "pause": frozenset({Status.SCHEDULED, Status.SENDING, Status.RUNNING}),
     "resume": frozenset({Status.PAUSED}),
@@ -56,7 +56,13 @@ GOING = (Status.SENDING, Status.RUNNING)
 
 
 def may(step: str, campaign: Campaign) -> bool:
-    """Whether the state of the campaign lets the step be taken: what the admin offers."""
+    """Whether the state of the campaign lets the step be taken: what the admin offers.
+
+    A paused one goes back only when it is a one-off that has not begun, such as one halted over its audience.
+    """
+    if step == "send_back" and campaign.status == Status.PAUSED:
+        has_begun = campaign.kind != Kind.ONE_OFF or campaign.started_at is not None
+        return campaign.archived_at is None and not has_begun
     return campaign.archived_at is None and campaign.status in ALLOWED[step]
 
 

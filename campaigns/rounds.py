@@ -6,14 +6,15 @@ one, each in a transaction with the page's deletion: a killed worker's successor
 
 import datetime as dt
 import zoneinfo
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import structlog
 from django.db import InterfaceError, OperationalError, transaction
 
 from campaigns import audience, awards, lifecycle, rhythm
 from campaigns.deciding import Candidate, Decided, decide
-from campaigns.models import Campaign, Round, RoundPage
+from campaigns.models import Campaign, Message, Round, RoundPage
 from loyalty import programme
 from loyalty.clock import UTC
 from loyalty.conditions import ConditionError, NotQueryableError
@@ -174,9 +175,24 @@ def decide_page(round_id: int, *, at: dt.datetime) -> Decided | None:
         if problem := awards.obstacle(campaign, needed=len(page.member_ids), at=at):
             lifecycle.halt(campaign, problem, at=at)
             return None
-        decided = decide(campaign, _candidates(campaign, round_, page, at=at), at=at, round_id=round_.pk)
+        candidates = _candidates(campaign, round_, page, at=at)
+        decided = decide(campaign, candidates, at=at, round_id=round_.pk)
+        if decided.failed:
+            _write_down_failed(campaign, round_, candidates, at=at)
         _note(round_, page, decided)
     return decided
+
+
+def _write_down_failed(
+    campaign: Campaign, round_: Round, candidates: Sequence[Candidate], *, at: dt.datetime
+) -> None:
+    """Nobody comes back to a page: whom their own data kept from being decided about have a row that says so."""
+    written = Message.objects.filter(campaign=campaign, step="", occasion=round_.occasion)
+    done = set(
+        written.filter(member__in=[each.member_id for each in candidates]).values_list("member_id", flat=True)
+    )
+    left = [replace(each, settled=Message.Reason.ERROR) for each in candidates if each.member_id not in done]
+    decide(campaign, left, at=at, round_id=round_.pk)
 
 
 def _candidates(campaign: Campaign, round_: Round, page: RoundPage, *, at: dt.datetime) -> list[Candidate]:

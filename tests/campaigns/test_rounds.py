@@ -332,3 +332,35 @@ def test_two_beats_at_once_make_one_round_and_one_message_each() -> None:
     assert state() == [("once", "decided", 9, 9)]
     assert Message.objects.count() == Event.objects.filter(name="points.earned").count() == 9
     assert Event.objects.filter(name="campaign.started").count() == 1
+
+
+def test_whom_their_own_data_keeps_from_being_decided_about_has_a_row_that_says_so() -> None:
+    broken, sound = celebrant(), celebrant()
+    Member.objects.filter(pk=broken.pk).update(time_zone="Nowhere/Land")
+    going()
+    assert tick() == (1, 0, 1)
+    assert tick() == (0, 0, 0)
+    rows = Message.objects.order_by("member_id").values_list("member_id", "status", "reason", "arm")
+    assert list(rows) == [(broken.pk, "skipped", "error", ""), (sound.pk, "due", "", "treated")]
+    assert Round.objects.values_list("to_send", "not_sent", "failed").get() == (1, 0, 1)
+
+
+def test_a_one_off_halted_before_it_began_can_be_made_a_draft_again() -> None:
+    celebrant()
+    campaign = mailing(status="scheduled", audience={"field": "gone", "op": "eq", "value": "x"})
+    assert tick() == (0, 0, 0)
+    campaign.refresh_from_db()
+    assert (campaign.status, bool(campaign.problem)) == ("paused", True)
+    back = lifecycle.send_back(campaign_id=campaign.pk, staff_id=1, at=NOON)
+    assert lifecycle.is_editable(back)
+
+
+def test_one_that_has_begun_cannot() -> None:
+    celebrant()
+    campaign = going()
+    tick()
+    lifecycle.pause(campaign_id=campaign.pk, staff_id=None, at=NOON)
+    with pytest.raises(lifecycle.CampaignRefused):
+        lifecycle.send_back(campaign_id=campaign.pk, staff_id=1, at=NOON)
+    campaign.refresh_from_db()
+    assert campaign.status == "paused"
