@@ -18,6 +18,7 @@ from allauth.account.models import EmailAddress
 from django.db import transaction
 
 from analytics import nightly
+from campaigns import demo as campaigns
 from loyalty.models import Partner, Run
 from loyalty.partners.keys import create_key
 from loyalty.runs import record
@@ -78,6 +79,8 @@ def seed(*, at: dt.datetime, members: int = MEMBERS, progress: Progress = lambda
         shopping = trips(persons, chance=chance, at=began)
         ids = _enrol(persons, partners, at=began)
         staff = _people_who_log_in(ids[0])
+        shopping += campaigns.visits_brought(shopping, ids, at=began)
+        shopping.sort(key=lambda trip: (trip.occurred_at, trip.receipt))
         _shop(shopping, ids, partners, at=began, progress=progress)
         _name_what_was_seen(partners)
         _correct(ids, staff, chance, at=began)
@@ -94,6 +97,7 @@ def seed(*, at: dt.datetime, members: int = MEMBERS, progress: Progress = lambda
         giving.make_draws(demo_member_id=ids[0], others=others, at=at)
         redemptions.make_redemptions(demo_member_id=ids[0], others=others, staff_id=staff.pk, at=at)
         leaderboards.make_leaderboards(demo_member_id=ids[0], others=others, at=at)
+        campaigns.make_campaigns(demo_member_id=ids[0], staff_id=staff.pk, at=began, run=run)
         run.progress(done=len(shopping))
         _make_segments(ids, at=at)
         nightly.run_nightly(at=at, full=True)

@@ -1,19 +1,19 @@
-"""What campaigns hear of: a member who has left, a favourite that a member can get now."""
+"""What campaigns hear of: what happened to members, for those that wait for it, and members who have left."""
 
-from campaigns import favourites
+from campaigns import trigger_events, triggers
 from campaigns.dispatch import forget
-from campaigns.favourites import WithinReach
 from loyalty import clock
 from loyalty.events.bus import subscribe
 from loyalty.events.models import Event
 from members.segments.refresh import keep_fresh, touches
 
-touches("message.sent", "messages")
+for _name in ("message.sent", "message.opened", "message.clicked"):
+    touches(_name, "messages")
 
 
-@subscribe("message.sent", key="campaigns.keep_segments_fresh")
+@subscribe("message.sent", "message.opened", "message.clicked", key="campaigns.keep_segments_fresh")
 def keep_segments_fresh(events: list[Event]) -> None:
-    """Ask the segments again that look at messages, about the members who were sent some."""
+    """Ask the segments again that look at messages, about the members who were sent some or took them up."""
     keep_fresh(events, at=clock.now())
 
 
@@ -22,21 +22,11 @@ def forget_those_who_left(events: list[Event]) -> None:
     """Once more, for what was being written or handed over at the very moment they left."""
     for event in events:
         if event.member_id is not None:
+            triggers.forget(event.member_id)
             forget(event.member_id)
 
 
-@subscribe("reward.affordable", key="campaigns.tell_affordable")
-def tell_affordable(events: list[Event]) -> None:
-    """Put a message into the inbox of each member; handed the same event again, nothing more."""
-    favourites.tell(
-        [
-            WithinReach(
-                member_id=event.member_id,
-                reward_id=int(event.facts["reward_id"]),
-                occasion=f"affordable:{event.pk}",
-                at=event.occurred_at,
-            )
-            for event in sorted(events, key=lambda event: event.pk)
-            if event.member_id is not None
-        ]
-    )
+@subscribe(*trigger_events.HEARD, key="campaigns.notice")
+def notice(events: list[Event]) -> None:
+    """Note what happened for the campaigns that wait for it; the tick decides once the delay is over."""
+    triggers.notice(events)

@@ -1,9 +1,11 @@
-"""What conditions may ask of the messages a member was sent."""
+"""What conditions may ask of the messages a member was sent, and what became of them."""
 
 from django.utils.translation import gettext_lazy as _
 
 from campaigns.models import Campaign, Message
 from loyalty.conditions import Field, FieldType, How, Measure, Relation, Rows, subject
+
+ARMS = [(value, label) for value, label in Message.Arm.choices if value]
 
 
 def campaigns() -> list[tuple[str, str]]:
@@ -11,7 +13,11 @@ def campaigns() -> list[tuple[str, str]]:
 
 
 def register() -> None:
-    """Declare the messages, those not sent too: their status says so."""
+    """Declare the messages, those not sent too: their status says so.
+
+    "Was sent the campaign and has not clicked" is: at least one message of the campaign that is sent, and none of it
+    whose time of clicking is known.
+    """
     message = subject("message")
     message.register(
         Field("campaign", FieldType.CHOICE, _("campaign"), choices=campaigns, orm="campaign__code"),
@@ -25,8 +31,19 @@ def register() -> None:
             choices=Message.Status.choices,
             orm="status",
         ),
+        Field(
+            "reason",
+            FieldType.CHOICE,
+            _("reason why it was not sent"),
+            choices=Message.Reason.choices,
+            orm="reason",
+        ),
+        Field("arm", FieldType.CHOICE, _("side of the experiment"), choices=ARMS, orm="arm"),
+        Field("variant", FieldType.TEXT, _("variant"), orm="variant__code"),
         Field("sent_at", FieldType.DATETIME, _("time of sending"), orm="sent_at"),
         Field("read_at", FieldType.DATETIME, _("time of reading in the portal"), orm="read_at"),
+        Field("opened_at", FieldType.DATETIME, _("time of opening"), orm="opened_at"),
+        Field("clicked_at", FieldType.DATETIME, _("time of following a link"), orm="clicked_at"),
     )
     subject("member").relate(
         Relation(
@@ -38,6 +55,8 @@ def register() -> None:
             measures=(
                 Measure("count", _("number of messages")),
                 Measure("last", _("time of the last message"), of="sent_at", how=How.GREATEST),
+                Measure("last_opened", _("time of the last opening"), of="opened_at", how=How.GREATEST),
+                Measure("last_clicked", _("time of the last click"), of="clicked_at", how=How.GREATEST),
             ),
             rows=Rows(Message.objects.all, "member"),
         )

@@ -1,7 +1,7 @@
 """Whose day it is: a member's birthday in their own time zone, and what is due for it.
 
-Pure decisions: facts in, a decision out, no database. ``campaigns.birthdays`` loads the facts and writes what was
-decided.
+Pure decisions: facts in, a decision out, no database. The day on which a member joined comes round each year as a
+birthday does. ``campaigns.birthdays`` loads the facts and has decided what is due.
 """
 
 import calendar
@@ -17,6 +17,8 @@ GIFT_INTERVAL = dt.timedelta(days=300)
 
 LONGEST_LOOK_BACK = 300
 """Days; less than a year, so that at most one birthday lies in it."""
+
+BIRTHDAY, ANNIVERSARY = "birthday", "anniversary"
 
 _EARLIEST_ZONE, _LATEST_ZONE = dt.timezone(dt.timedelta(hours=-12)), dt.timezone(dt.timedelta(hours=14))
 
@@ -46,12 +48,17 @@ class Decision:
 
     @property
     def occasion(self) -> str:
-        return birthday_occasion(self.day.year)
+        return occasion_of(BIRTHDAY, self.day.year)
 
 
-def birthday_occasion(year: int) -> str:
-    """The key under which a member has at most one birthday message a year."""
-    return f"birthday:{year}"
+def occasion_of(kind: str, year: int) -> str:
+    """The key under which a member has at most one message a year: "birthday:2026", "anniversary:2026"."""
+    return f"{kind}:{year}"
+
+
+def joining_day(joined_at: dt.datetime, time_zone: str) -> dt.date:
+    """The day whose anniversaries are kept, on the member's own calendar."""
+    return clock.local_date(joined_at, time_zone)
 
 
 def birthday_in(birth_date: dt.date, year: int) -> dt.date:
@@ -114,3 +121,26 @@ def candidate_days(*, at: dt.datetime, days_back: int) -> Iterator[tuple[int, in
         if (day.month, day.day) == (2, 28) and not calendar.isleap(day.year):
             yield 2, 29, day.year
         day += dt.timedelta(days=1)
+
+
+def joining_spans(
+    *, at: dt.datetime, days_back: int, since: dt.datetime
+) -> list[tuple[dt.datetime, dt.datetime]]:
+    """Within which times members joined whose anniversary may be open at ``at`` somewhere on earth, since the first.
+
+    A day wider on either side than need be, for 29 February; ``due_birthday`` decides.
+    """
+    margin = dt.timedelta(days=2)
+    first = at - margin - dt.timedelta(days=days_back)
+    spans = []
+    for years in range(1, at.year - since.year + 1):
+        start, end = (_years_before(moment, years) for moment in (first, at + margin))
+        spans.append((start, end))
+    return spans
+
+
+def _years_before(moment: dt.datetime, years: int) -> dt.datetime:
+    try:
+        return moment.replace(year=moment.year - years)
+    except ValueError:
+        return moment.replace(year=moment.year - years, day=28)

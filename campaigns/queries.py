@@ -28,11 +28,34 @@ def inbox(member: Member, *, number: int = 1, size: int = PAGE) -> InboxPage:
     rows = list(
         Message.objects.filter(member=member, status=Message.Status.SENT)
         .order_by("-sent_at", "-pk")
-        .only("channel", "language", "subject", "body", "points", "sent_at", "read_at")[
+        .only("channel", "language", "subject", "body", "content", "points", "sent_at", "read_at")[
             start : start + size + 1
         ]
     )
     return InboxPage(rows[:size], number, len(rows) > size)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A message as the inbox shows it. ``html`` is what rendering escaped, "" where there is only plain text."""
+
+    heading: str
+    text: str
+    html: str
+    button_label: str
+    button_link: str
+
+
+def shown(message: Message) -> Shown:
+    """What a message's row says, whatever it was written by: rows from before have a subject and a text alone."""
+    content = message.content
+    return Shown(
+        heading=content.get("heading") or message.subject,
+        text=message.body or content.get("short", ""),
+        html=content.get("html", ""),
+        button_label=content.get("button_label", "") if content.get("button_link") else "",
+        button_link=content.get("button_link", ""),
+    )
 
 
 def copy_of(member: Member) -> list[dict[str, Any]]:

@@ -19,7 +19,10 @@ def inbox(request: HttpRequest, member: Member) -> HttpResponseBase:
     page = queries.inbox(member, number=_number(request.GET.get("page", "1")))
     if not page.messages and page.number > 1:
         raise Http404
-    rows = [{"message": message, "is_new": queries.is_new(message)} for message in page.messages]
+    rows = [
+        {"message": message, "shown": queries.shown(message), "is_new": queries.is_new(message)}
+        for message in page.messages
+    ]
     if request.method == "GET":
         queries.mark_read(page.messages, at=clock.now())
     return render(request, "campaigns/inbox.html", {"member": member, "page": page, "rows": rows})

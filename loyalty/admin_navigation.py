@@ -85,7 +85,14 @@ GROUPS: list[tuple[Any, list[tuple[str, str, Any]]]] = [
     ),
     (
         _("Campaigns"),
-        [("campaigns.Campaign", "campaign", None), ("campaigns.Message", "mail", None)],
+        [
+            ("campaigns.Campaign", "campaign", None),
+            ("campaigns.Message", "mail", None),
+            ("campaigns.Suppression", "unsubscribe", None),
+            ("campaigns.Feedback", "mark_email_read", None),
+            ("campaigns.SendingPolicy", "policy", None),
+            ("campaigns.ChannelPolicy", "tune", None),
+        ],
     ),
     (_("Figures"), [("analytics.DailyFigures", "monitoring", None)]),
     (

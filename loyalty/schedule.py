@@ -114,8 +114,17 @@ SCHEDULE = (
     ),
     Entry("members.refresh_segments", Every(900), "Refreshes every segment, once after each midnight."),
     Entry("members.fill_segments", Every(60), "Finds the members of segments that are new or were changed."),
-    Entry("campaigns.greet_birthdays", Every(900), "Prepares birthday greetings, on each member's own day."),
+    Entry(
+        "campaigns.greet_birthdays",
+        Every(900),
+        "Prepares greetings for birthdays and anniversaries, on each member's own day.",
+    ),
+    Entry(
+        "campaigns.miss_members", Every(1800), "Finds members who have not bought, or run out of something."
+    ),
+    Entry("campaigns.decide", Every(30), "Begins campaigns that are due; decides whom they go to."),
     Entry("campaigns.dispatch_messages", Every(30), "Sends the messages that are due."),
+    Entry("campaigns.measure", Every(300), "Chooses winning variants; computes what campaigns were worth."),
     Entry("analytics.nightly", Every(900), "Computes the nightly metrics, once after each midnight."),
 )
 

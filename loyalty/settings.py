@@ -5,6 +5,7 @@ Production needs SECRET_KEY, ALLOWED_HOSTS, DATABASE_URL, REDIS_URL and EMAIL_UR
 """
 
 import logging
+from email.utils import parseaddr
 from pathlib import Path
 from urllib.parse import quote
 
@@ -39,6 +40,7 @@ CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 PUBLIC_URL = env.str(
     "PUBLIC_URL", default=f"http://localhost:{env.int('PORT', default=8000)}" if DEMO else ""
 )
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="demo-metrics" if DEMO else "")
 SITE_ID = 1
 
@@ -234,6 +236,43 @@ if DEMO and EMAIL_URL.startswith("filemail"):
 EMAIL_TIMEOUT = 20
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Kantis <kantis@localhost>")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
+UNSUBSCRIBE_MAILTO = env.str("UNSUBSCRIBE_MAILTO", default="")
+KANTIS_ANYMAIL = env.str(
+    "KANTIS_ANYMAIL", default=""
+)  # the mail service, as django-anymail names it: "mailgun"
+ANYMAIL = {
+    "REQUESTS_TIMEOUT": EMAIL_TIMEOUT,
+    "IGNORE_UNSUPPORTED_FEATURES": True,  # not every service keeps metadata or tags
+    **{
+        name.removeprefix("ANYMAIL_"): value
+        for name, value in env.ENVIRON.items()
+        if name.startswith("ANYMAIL_")
+    },
+}
+if KANTIS_ANYMAIL:
+    EMAIL_BACKEND = f"anymail.backends.{KANTIS_ANYMAIL}.EmailBackend"
+    INSTALLED_APPS.append("anymail")
+
+# --- Text messages, notifications and webhooks (docs/messages.md) --------------------------------------------------
+OUTGOING_TIMEOUT = 10  # seconds for each step of a conversation
+OUTGOING_PRIVATE_TARGETS = env.bool("OUTGOING_PRIVATE_TARGETS", default=DEMO)
+SMS_GATEWAY = {
+    "url": env.str("SMS_GATEWAY_URL", default=(KANTIS_HOME / "sms").as_uri() if DEMO else ""),
+    "method": env.str("SMS_GATEWAY_METHOD", default="POST"),
+    "headers": env.json("SMS_GATEWAY_HEADERS", default={}),
+    "token": env.str("SMS_GATEWAY_TOKEN", default=""),
+    "format": env.str("SMS_GATEWAY_FORMAT", default="json"),
+    "body": env.json("SMS_GATEWAY_BODY", default={"to": "{to}", "text": "{text}", "reference": "{id}"}),
+    "sender": env.str("SMS_GATEWAY_SENDER", default=""),
+    "id_path": env.str("SMS_GATEWAY_ID_PATH", default="id"),
+}
+VAPID_PRIVATE_KEY = env.str("VAPID_PRIVATE_KEY", default="")
+VAPID_CONTACT = env.str("VAPID_CONTACT", default=parseaddr(DEFAULT_FROM_EMAIL)[1])
+MESSAGE_WEBHOOK_URL = env.str("MESSAGE_WEBHOOK_URL", default="")
+MESSAGE_WEBHOOK_SECRET = env.str("MESSAGE_WEBHOOK_SECRET", default="")
+MESSAGE_HOOK_SECRETS = env.dict(
+    "MESSAGE_HOOK_SECRETS", default={}
+)  # what may tell of bounces: "gateway=secret"
 
 # --- Languages and places -----------------------------------------------------------------------------------------
 LANGUAGE_CODE = "fi"
@@ -319,6 +358,13 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "ENUM_NAME_OVERRIDES": {
+        "CampaignStatusEnum": "campaigns.models.campaign.Campaign.Status",
+        "CampaignKindEnum": "campaigns.models.campaign.Campaign.Kind",
+        "CampaignPurposeEnum": "campaigns.models.campaign.Campaign.Purpose",
+        "MessageChannelEnum": "campaigns.models.campaign.ChannelCode",
+        "MessageReasonEnum": "campaigns.models.message.Message.Reason",
+        "MessageStatusEnum": "campaigns.models.message.Message.Status",
+        "TriggeredStatusEnum": "campaigns.serializers.OUTCOMES",
         "DrawStateEnum": "rewards.draws.serializers.PUBLIC_STATES",
         "RefundStatusEnum": "rewards.models.refund.Refund.Status",
         "CapPeriodEnum": "rewards.models.rule.RuleRevision.Period",

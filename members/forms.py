@@ -29,9 +29,21 @@ QUESTIONS: dict[tuple[str, str], tuple[Any, Any]] = {
         _("Offers by text message"),
         _("Only when there is something that will not wait."),
     ),
+    (Purpose.MARKETING, ConsentChannel.PUSH): (
+        _("Offers as notifications"),
+        _("On the devices that you let us send notifications to."),
+    ),
     (Purpose.SURVEYS, ConsentChannel.EMAIL): (
         _("Surveys by e-mail"),
         _("Short questions about how we are doing, a few times a year."),
+    ),
+    (Purpose.SURVEYS, ConsentChannel.SMS): (
+        _("Surveys by text message"),
+        _("A question or two, seldom."),
+    ),
+    (Purpose.SURVEYS, ConsentChannel.PUSH): (
+        _("Surveys as notifications"),
+        _("A question or two, seldom."),
     ),
     (Purpose.PROFILING, ConsentChannel.ANY): (
         _("Offers chosen by my purchases"),
@@ -45,6 +57,12 @@ QUESTIONS: dict[tuple[str, str], tuple[Any, Any]] = {
         ),
     ),
 }
+# What the questions are about, in the order of the page.
+TOPICS: tuple[tuple[Any, frozenset[str]], ...] = (
+    (_("Offers and news"), frozenset({Purpose.MARKETING})),
+    (_("Surveys"), frozenset({Purpose.SURVEYS})),
+    (_("Your purchases"), frozenset({Purpose.PROFILING, Purpose.PURCHASE_LINES})),
+)
 # Asked when joining: the few that matter from the first day. The rest wait in the profile.
 ASKED_AT_FIRST = (
     (Purpose.MARKETING, ConsentChannel.EMAIL),

@@ -11,7 +11,7 @@ from loyalty.partners.models import Partner
 from loyalty.prepared import fetch_prepared
 from members.contacts import normal_email
 from members.former_cards import former_number
-from members.models import Activity, Member
+from members.models import Activity, ExternalId, Member
 
 KEYS = ("id", "external_id", "card_number", "email")
 
@@ -76,6 +76,16 @@ def visible_profile(member: Member, partner: Partner) -> bool:
         or member.external_ids.filter(partner=partner).exists()
         or Activity.objects.filter(member=member, partner=partner).exists()
     )
+
+
+def visible_among(member_ids: Collection[int], partner: Partner) -> set[int]:
+    """Those of the members whose profile the partner may see, as ``visible_profile`` says of one; three statements."""
+    seen = set(Member.objects.filter(pk__in=member_ids, enrolled_by=partner).values_list("pk", flat=True))
+    for rows in (ExternalId.objects, Activity.objects):
+        others = set(member_ids) - seen
+        found = rows.filter(member__in=others, partner=partner).order_by().values_list("member_id", flat=True)
+        seen |= set(found.distinct())
+    return seen
 
 
 def _normal(field: str, value: str) -> str:

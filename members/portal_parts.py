@@ -1,12 +1,16 @@
 """Where else a member can go in the portal, by registration: members know nothing of messages or invitations.
 
 An upper floor registers its places while it starts (``AppConfig.ready``); the navigation, the home page and the profile
-list what is registered. Read by the templates through ``{% portal_places %}``.
+list what is registered. Read by the templates through ``{% portal_places %}``. It may also add panels to pages of the
+members' own, so that a member finds one thing in one place.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from django.http import HttpRequest
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django_stubs_ext import StrOrPromise
 
@@ -60,3 +64,33 @@ def add_place(place: Place) -> None:
 def places_for(member: Member) -> list[Shown]:
     """Every place in the order of registration, with what waits there: one statement for each that counts."""
     return [Shown(place, place.count(member) if place.count else 0) for place in _places.values()]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Panel:
+    """A part that a floor adds to a page. ``page`` is the page's url name; the template is handed the context alone.
+
+    Its forms are handled by the floor's own views, which lead back to the page.
+    """
+
+    key: str
+    page: str
+    template: str
+    context: Callable[[HttpRequest, Member], Mapping[str, Any]]
+
+
+_panels: dict[str, Panel] = {}
+
+
+def add_panel(panel: Panel) -> None:
+    """Add a part to a page; a second one of the same key takes the first one's place."""
+    _panels[panel.key] = panel
+
+
+def panels_for(page: str, request: HttpRequest, member: Member) -> list[str]:
+    """The page's panels, drawn for the member, in the order of registration."""
+    return [
+        render_to_string(panel.template, dict(panel.context(request, member)), request=request)
+        for panel in _panels.values()
+        if panel.page == page
+    ]

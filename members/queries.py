@@ -13,7 +13,10 @@ from members.models.consent import ConsentChannel, Purpose
 ASKED: tuple[tuple[Purpose, ConsentChannel], ...] = (
     (Purpose.MARKETING, ConsentChannel.EMAIL),
     (Purpose.MARKETING, ConsentChannel.SMS),
+    (Purpose.MARKETING, ConsentChannel.PUSH),
     (Purpose.SURVEYS, ConsentChannel.EMAIL),
+    (Purpose.SURVEYS, ConsentChannel.SMS),
+    (Purpose.SURVEYS, ConsentChannel.PUSH),
     (Purpose.PROFILING, ConsentChannel.ANY),
     (Purpose.PURCHASE_LINES, ConsentChannel.ANY),
 )

@@ -26,7 +26,7 @@ _LOOK = {
                 "leaderboard", "leaderboardprofile", "forbiddenword",
                 "cause", "donation", "payout", "draw", "drawprize", "drawentry", "drawwinner"),
     "referrals": ("referral", "referralcode"),
-    "campaigns": ("campaign", "message"),
+    "campaigns": ("campaign", "message", "suppression", "feedback", "sendingpolicy", "channelpolicy"),
     "analytics": ("dailyfigures",),
     "loyalty": ("partner", "run"),
 }  # fmt: skip
@@ -52,6 +52,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "rewards.add_forbiddenword",
         "rewards.change_voucher",
         "members.set_tier",
+        "campaigns.settle_message",
+        "campaigns.change_suppression",
     ),
     "Marketing": (
         *_EVERYBODY,
@@ -105,7 +107,14 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "members.change_store",
         "members.change_saleschannel",
         "members.change_product",
+        "campaigns.add_campaign",
         "campaigns.change_campaign",
+        "campaigns.send_campaign",
+        "campaigns.approve_campaign",
+        "campaigns.change_sendingpolicy",
+        "campaigns.change_channelpolicy",
+        "campaigns.settle_message",
+        "campaigns.change_suppression",
     ),
     "Finance": (
         *_EVERYBODY,

@@ -20,12 +20,21 @@ from loyalty import clock, programme
 from loyalty.templatetags.portal import THEME_COOKIE, THEMES
 from members.adapter import remember_language
 from members.consents import set_consent
-from members.forms import QUESTIONS, ConsentForm, LeaveForm, PlacesForm, ProfileForm, consent_name
+from members.forms import (
+    QUESTIONS,
+    TOPICS,
+    ConsentForm,
+    LeaveForm,
+    PlacesForm,
+    ProfileForm,
+    consent_name,
+)
 from members.models import ConsentChange, Member
 from members.personal_data import losses_of
 from members.portal import member_page
+from members.portal_parts import panels_for
 from members.privacy import erase
-from members.queries import consent_history, consents_of
+from members.queries import ConsentState, consent_history, consents_of
 from members.signups import complete
 
 YEAR = 365 * 24 * 3600
@@ -123,12 +132,32 @@ def consents(request: HttpRequest, member: Member) -> HttpResponseBase:
         ]
         messages.success(request, _("Your choices are saved.") if any(changed) else _("Nothing was changed."))
         return redirect("consents")
-    rows = [{"state": state, "field": form[consent_name(state.purpose, state.channel)]} for state in states]
     return render(
         request,
         "members/consents.html",
-        {"member": member, "section": "profile", "rows": rows, "history": _named(consent_history(member))},
+        {
+            "member": member,
+            "section": "profile",
+            "topics": _by_topic(form, states),
+            "panels": panels_for("consents", request, member),
+            "history": _named(consent_history(member)),
+        },
     )
+
+
+def _by_topic(form: ConsentForm, states: list[ConsentState]) -> list[dict[str, Any]]:
+    """The questions with their answers, under what they are about."""
+    return [
+        {
+            "name": name,
+            "rows": [
+                {"state": state, "field": form[consent_name(state.purpose, state.channel)]}
+                for state in states
+                if state.purpose in purposes
+            ],
+        }
+        for name, purposes in TOPICS
+    ]
 
 
 def _named(changes: list[ConsentChange]) -> list[dict[str, Any]]:

@@ -73,15 +73,16 @@ class Course:
 
     def within_window(self, at: dt.datetime) -> Amount:
         """What is in the window that ends at a moment, of what there is today."""
-        start = self._window_start(at)
+        start = self.window_start(at)
         return sum(entry.value for entry in self.entries if start < entry.at <= at)
 
     def at_pace(self, at: dt.datetime, pace: float, since: dt.datetime) -> float:
         """The amount in the window that ends at a moment if the member goes on at ``pace`` from ``since``."""
-        days = (at - max(since, self._window_start(at))) / dt.timedelta(days=1)
+        days = (at - max(since, self.window_start(at))) / dt.timedelta(days=1)
         return float(self.within_window(at)) + pace * max(0.0, days)
 
-    def _window_start(self, at: dt.datetime) -> dt.datetime:
+    def window_start(self, at: dt.datetime) -> dt.datetime:
+        """The moment after which things count in the window that ends at ``at``."""
         if self.rules.window_kind == Window.LIFETIME:
             return EVER
         if self.rules.window_kind == Window.ROLLING:

@@ -1,37 +1,43 @@
-"""E-mail: text and HTML in the portal's look, by whatever backend Django's settings name."""
+"""E-mail, text and HTML: by SMTP, by a mail service, or in the demo into a folder, as Django's settings say."""
 
 import contextlib
+import re
 import smtplib
 from collections.abc import Iterator
 from email.utils import parseaddr
 from typing import Any
-from urllib.parse import urljoin
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.core.mail import EmailMultiAlternatives, get_connection
 from django.core.mail.backends.base import BaseEmailBackend
-from django.template.loader import render_to_string
-from django.urls import NoReverseMatch, reverse
-from django.utils import translation
 
+from campaigns.channels import mail_service
 from campaigns.channels.base import Channel, ChannelDown, OutcomeUnknown, PassingError, Recipient, Refused
 from campaigns.channels.smtp import EmailBackend as TellingBackend
-from campaigns.models import Message
-from loyalty import programme
+from campaigns.models import ChannelCode, Message
+from campaigns.rendering.rendered import Rendered
 
 _DJANGOS_SMTP = "django.core.mail.backends.smtp.EmailBackend"
 _OURS = f"{TellingBackend.__module__}.{TellingBackend.__qualname__}"
 
+_ONE_ADDRESS = re.compile(r"[^\s,;:<>()\[\]\\\"@\x00-\x1f\x7f]{1,64}@[^\s,;:<>()\\\"@\x00-\x1f\x7f]{1,255}")
+
 
 class EmailChannel(Channel):
     """One connection a round, checked before each message, so that a stale one costs no message its try."""
+
+    code = ChannelCode.EMAIL.value
 
     def __init__(self) -> None:
         self._connection: BaseEmailBackend | None = None
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[None]:
-        self._connection = get_connection(_OURS if settings.EMAIL_BACKEND == _DJANGOS_SMTP else None)
+        try:
+            self._connection = get_connection(_OURS if settings.EMAIL_BACKEND == _DJANGOS_SMTP else None)
+        except ImproperlyConfigured as error:
+            raise ChannelDown(f"the mail service is not set up: {error}") from error
         try:
             yield
         finally:
@@ -47,15 +53,23 @@ class EmailChannel(Channel):
         except (OSError, smtplib.SMTPException) as error:
             raise ChannelDown(f"the mail server cannot be used: {_words(error)}") from error
 
-    def objection(self, recipient: Recipient) -> str:
-        if not recipient.is_active:
-            return Message.Reason.NOT_A_MEMBER
-        if not recipient.email:
-            return Message.Reason.NO_ADDRESS
-        return "" if recipient.agrees_to_email else Message.Reason.CONSENT_WITHDRAWN
+    def address_of(self, recipient: Recipient) -> str:
+        return recipient.email
 
-    def deliver(self, message: Message, recipient: Recipient) -> None:
-        mail = compose(message, to=recipient.email, connection=self._connection)
+    def objection(self, message: Message, recipient: Recipient) -> str:
+        return "" if recipient.email else Message.Reason.NO_ADDRESS
+
+    def deliver(self, message: Message, rendered: Rendered, recipient: Recipient) -> str:
+        if not _ONE_ADDRESS.fullmatch(recipient.email):
+            raise Refused("not one e-mail address")
+        mail = compose(message, rendered, to=recipient.email, connection=self._connection)
+        if mail_service.is_one(self._connection):
+            return mail_service.hand_over(mail)
+        self._hand_over(mail)
+        return str(mail.extra_headers["Message-ID"])
+
+    def _hand_over(self, mail: EmailMultiAlternatives) -> None:
+        """By SMTP, or into the demo's folder."""
         try:
             mail.send()
         except smtplib.SMTPRecipientsRefused as error:
@@ -78,35 +92,40 @@ class EmailChannel(Channel):
                 self._connection.close()
 
 
-def compose(message: Message, *, to: str, connection: Any = None) -> EmailMultiAlternatives:
-    """The mail for a message row, in its language. Its Message-ID follows from the row, so logs can be matched."""
-    with translation.override(message.language):
-        context = {
-            "message": message,
-            "programme": programme.current(),
-            "home_url": _portal_url("home"),
-            "consents_url": _portal_url("consents"),
-        }
-        mail = EmailMultiAlternatives(
-            subject=message.subject,
-            body=render_to_string("email/greeting.txt", context),
-            to=[to],
-            connection=connection,
-            headers={
-                "Message-ID": f"<kantis-{message.pk}@{_sender_domain()}>",
-                "Auto-Submitted": "auto-generated",
-            },
-        )
-        mail.attach_alternative(render_to_string("email/greeting.html", context), "text/html")
+def compose(
+    message: Message, rendered: Rendered, *, to: str, connection: Any = None
+) -> EmailMultiAlternatives:
+    """The mail for a message row. Its Message-ID follows from the row, so logs can be matched."""
+    mail = EmailMultiAlternatives(
+        subject=" ".join(rendered.subject.split()),
+        body=rendered.text or rendered.body,
+        to=[to],
+        connection=connection,
+        headers=headers(message, rendered),
+    )
+    if rendered.html:
+        mail.attach_alternative(rendered.html, "text/html")
+    mail_service.mark(mail, message)
     return mail
 
 
-def _portal_url(name: str) -> str:
-    """A page of the portal as the recipient can open it; empty where PUBLIC_URL is not set."""
-    try:
-        return urljoin(settings.PUBLIC_URL, reverse(name)) if settings.PUBLIC_URL else ""
-    except NoReverseMatch:
-        return ""
+def headers(message: Message, rendered: Rendered) -> dict[str, str]:
+    """What mail programs and services go by. One click of theirs unsubscribes (RFC 8058), but for service messages."""
+    domain, campaign = _sender_domain(), message.campaign
+    found = {
+        "Message-ID": f"<kantis-{message.pk}@{domain}>",
+        "Auto-Submitted": "auto-generated",
+        "Feedback-ID": f"{campaign.code}:{message.variant_id or 0}:{campaign.purpose}:kantis",
+        "List-ID": f"<{campaign.purpose}.{domain}>",
+    }
+    if rendered.unsubscribe_url:
+        ways = [f"<{rendered.unsubscribe_url}>"]
+        if settings.UNSUBSCRIBE_MAILTO:
+            token = rendered.unsubscribe_url.rstrip("/").rpartition("/")[2]
+            ways.append(f"<mailto:{settings.UNSUBSCRIBE_MAILTO}?subject=unsubscribe%20{token}>")
+        found["List-Unsubscribe"] = ", ".join(ways)
+        found["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+    return found
 
 
 def _sender_domain() -> str:

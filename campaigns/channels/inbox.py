@@ -1,12 +1,16 @@
 """The portal inbox: the message row itself is what the member reads, so nothing is handed to anybody."""
 
 from campaigns.channels.base import Channel, Recipient
-from campaigns.models import Message
+from campaigns.models import ChannelCode, Message
+from campaigns.rendering.rendered import Rendered
 
 
 class InboxChannel(Channel):
-    def objection(self, recipient: Recipient) -> str:
-        return "" if recipient.is_active else Message.Reason.NOT_A_MEMBER
+    """Marking a row sent is what shows it."""
 
-    def deliver(self, message: Message, recipient: Recipient) -> None:
+    code = ChannelCode.INBOX.value
+    marks_together = True
+
+    def deliver(self, message: Message, rendered: Rendered, recipient: Recipient) -> str:
         """Nothing to do: marking the row sent is what shows it."""
+        return ""

@@ -49,6 +49,10 @@ class Scope(models.TextChoices):
     CHALLENGES_WRITE = "challenges:write", _("join members in challenges")
     SEGMENTS_READ = "segments:read", _("read segments and who is in them")
     SEGMENTS_WRITE = "segments:write", _("put members on lists")
+    EVENTS_WRITE = "events:write", _("tell of events of the partner's own")
+    CAMPAIGNS_READ = "campaigns:read", _("read campaigns")
+    CAMPAIGNS_TRIGGER = "campaigns:trigger", _("set campaigns off for members")
+    MESSAGES_READ = "messages:read", _("read what became of messages")
 
 
 class ApiKey(models.Model):

@@ -5,6 +5,7 @@ from typing import Any
 from django import template
 
 from loyalty.charts import Chart
+from loyalty.interval_chart import IntervalChart
 
 register = template.Library()
 
@@ -12,4 +13,10 @@ register = template.Library()
 @register.inclusion_tag("loyalty/chart.html")
 def chart(chart: Chart) -> dict[str, Any]:
     """The chart as a figure."""
+    return {"chart": chart}
+
+
+@register.inclusion_tag("loyalty/interval_chart.html")
+def interval_chart(chart: IntervalChart) -> dict[str, Any]:
+    """Values with their intervals as a figure."""
     return {"chart": chart}

@@ -46,8 +46,7 @@ def other_kinds() -> list[tuple[str, str]]:
 
 def consent_choices() -> Iterator[tuple[str, str]]:
     """Each purpose by each way it is asked for: “offers and news (e-mail)”."""
-    ways = [*ASKED, *((Purpose.MARKETING, ConsentChannel(channel)) for channel in ("push", "post"))]
-    for purpose, channel in ways:
+    for purpose, channel in (*ASKED, (Purpose.MARKETING, ConsentChannel.POST)):
         yield f"{purpose}/{channel}", f"{purpose.label} ({channel.label})"
 
 

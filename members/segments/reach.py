@@ -2,8 +2,9 @@
 
 import datetime as dt
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from django.db import OperationalError, connection, transaction
 from django.db.models import Count, Exists, Func, IntegerField, OuterRef, Q, QuerySet
@@ -15,6 +16,8 @@ from members.segments.definition import candidates
 
 PATIENCE = dt.timedelta(seconds=2)
 SAMPLE = 8
+
+Counted = TypeVar("Counted")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,21 +42,27 @@ class TooLong:
 def look(condition: Condition, *, at: dt.datetime, patience: dt.timedelta = PATIENCE) -> Reach | TooLong:
     """Who would be in a segment of these conditions now. One statement of at most ``patience``."""
     found = condition.filter(candidates(condition), at=at, many=True)
-    return _within(patience, found)
+    return bounded(found, _count, patience=patience)
 
 
 def reach_of(members: QuerySet[Member]) -> Reach | TooLong:
     """The same of members who are in a segment already."""
-    return _within(PATIENCE, members)
+    return bounded(members, _count)
 
 
-def _within(patience: dt.timedelta, found: QuerySet[Member]) -> Reach | TooLong:
+def bounded(
+    found: QuerySet[Member],
+    count: Callable[[QuerySet[Member]], Counted],
+    *,
+    patience: dt.timedelta = PATIENCE,
+) -> Counted | TooLong:
+    """What ``count`` says of the members, unless that takes longer than ``patience`` allows each statement."""
     try:
         with transaction.atomic():
             _set("statement_timeout", f"{int(patience.total_seconds() * 1000)}ms")
-            reach = _count(found)
+            counted = count(found)
             _set("statement_timeout", "0")
-            return reach
+            return counted
     except OperationalError as error:
         if getattr(error.__cause__, "sqlstate", None) != "57014":  # not cancelled: something else is wrong
             raise

@@ -86,6 +86,19 @@ class Lap:
     completed_at: dt.datetime | None = None
 
 
+NEARLY = Decimal("0.8")
+"""The share of the last target from which on a round is nearly done; where one is missing, it always is."""
+
+
+def is_nearly_done(goal: Goal, lap: Lap, *, before: Decimal, at: dt.datetime) -> bool:
+    """Whether the round has come close to its last target with this change, and can still be completed."""
+    if not goal.targets or lap.completed_at is not None or (lap.ends_at is not None and lap.ends_at <= at):
+        return False
+    target = goal.targets[-1].amount
+    close = min(target * NEARLY, target - 1)
+    return before < close <= lap.progress
+
+
 def laps(
     goal: Goal, pieces: Iterable[Piece], taking: TakingPart, *, numbers: Collection[int] | None = None
 ) -> list[Lap]:

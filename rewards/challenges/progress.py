@@ -9,6 +9,7 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 from django.db import connection, transaction
 from django.db.models import QuerySet
@@ -240,11 +241,13 @@ class _Changes:
         self.dropped: list[ChallengeRound] = []
         self.gone: list[int] = []
         self.completed: list[ChallengeRound] = []
+        self.nearly_done: list[tuple[ChallengeRound, Decimal]] = []
 
     def note(self, standing: _Standing, laps: Sequence[Lap]) -> None:
         """Compare how one part's rounds stand with how they should."""
         for lap in laps:
             row = standing.rounds.pop(lap.number, None)
+            before = Decimal(0) if row is None else row.progress
             if row is None:
                 row = ChallengeRound(
                     challenge=standing.terms.challenge, member_id=standing.member_id, number=lap.number
@@ -254,6 +257,8 @@ class _Changes:
             elif self._put(row, lap):
                 self.changed.append(row)
             self.laps.append((standing, lap, row))
+            if goals.is_nearly_done(standing.terms.goal, lap, before=before, at=self.at):
+                self.nearly_done.append((row, standing.terms.goal.targets[-1].amount))
         for row in standing.rounds.values():
             self._empty(standing, row)
 
@@ -291,6 +296,23 @@ class _Changes:
         moved = sorted({row.member_id for row in (*self.new, *self.changed)})
         if moved:
             bus.announce("challenge.progressed", at=self.at, members=moved)
+        bus.announce_many(
+            bus.Announcement(
+                name="challenge.nearly_done",
+                member_id=row.member_id,
+                at=self.at,
+                facts={
+                    "challenge": row.challenge.code,
+                    "names": row.challenge.names,
+                    "round": row.number,
+                    "progress": f"{row.progress.normalize():f}",
+                    "target": f"{target.normalize():f}",
+                    "missing": f"{(target - row.progress).normalize():f}",
+                    "percent": int(row.progress * 100 / target),
+                },
+            )
+            for row, target in self.nearly_done
+        )
 
     def _write_contributions(self) -> None:
         fresh, stale = list[Contribution](), list[int]()

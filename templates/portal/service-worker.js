@@ -1,4 +1,4 @@
-{% load static %}/* Keeps the card and what it needs to be drawn for use without a network. Nothing else is kept. */
+{% load static portal %}{% the_programme as programme %}/* Keeps the card and what it needs to be drawn for use without a network, and shows notifications. Nothing else is kept. */
 "use strict";
 const SHELL = "kantis-shell-1";
 const CARD = "kantis-card";
@@ -56,4 +56,24 @@ self.addEventListener("fetch", (event) => {
       }
     })());
   }
+});
+
+/* A notification that a member let this browser take. What is in it was written by campaigns/channels/push.py. */
+self.addEventListener("push", (event) => {
+  let told = {};
+  try { told = event.data ? event.data.json() : {}; } catch (error) { /* shown without words of its own */ }
+  event.waitUntil(self.registration.showNotification(told.title || "{{ programme.name|escapejs }}", {
+    body: told.body || "",
+    tag: told.tag || undefined,
+    lang: told.lang || undefined,
+    icon: "{% static 'portal/icon-192.png' %}",
+    data: { url: told.url || "/" },
+  }));
+});
+
+self.addEventListener("notificationclick", (event) => {
+  event.notification.close();
+  const url = new URL((event.notification.data || {}).url || "/", self.location.origin);
+  if (url.protocol !== "https:" && url.origin !== self.location.origin) return;
+  event.waitUntil(self.clients.openWindow(url.href));
 });

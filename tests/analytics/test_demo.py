@@ -12,6 +12,9 @@ from django.core.management import CommandError, call_command
 
 from analytics import demo
 from analytics.models import DailyFigures
+from campaigns.experiments import results
+from campaigns.models import Campaign, Message
+from campaigns.queries import unread_of
 from loyalty import clock
 from loyalty.models import ApiKey, Partner, Run
 from loyalty.partners.keys import find_key
@@ -103,3 +106,27 @@ def test_demo_data_goes_into_an_empty_house_only(home: Path, settings: Any) -> N
     with pytest.raises(CommandError, match="KANTIS_DEMO=1"):
         seed()
     assert not Partner.objects.exists()
+
+
+def test_the_demo_has_campaigns_in_every_state_with_messages_to_look_at(home: Path) -> None:
+    seed()
+    assert dict(Campaign.objects.values_list("code", "status")) == {
+        "affordable": "running",
+        "birthday": "running",
+        "welcome": "running",
+        "points-expiring": "running",
+        "month-in-points": "running",
+        "cafe-weeks": "sent",
+        "new-in-the-portal": "sent",
+        "members-evening": "scheduled",
+        "win-back": "draft",
+    }
+    assert set(Message.objects.values_list("status", flat=True)) >= {"sent", "held_out"}
+    assert not Message.objects.filter(status="due", due_at__lt=clock.now()).exists()
+    assert not Message.objects.filter(status="sent", body="").exists()
+    newsletter = Campaign.objects.get(code="cafe-weeks")
+    figures = results.latest(newsletter)
+    assert figures is not None
+    assert figures.is_final
+    assert {side["code"] for side in figures.figures["variants"]} == {"A", "B"}
+    assert unread_of(Member.objects.get(email=demo.DEMO_EMAIL)) >= 2

@@ -11,6 +11,7 @@ from loyalty.partners import keys
 from loyalty.partners.models import Scope
 from members.models import Activity, ActivityLine, Category, ExternalId, Member, Product, SalesChannel, Store
 from rewards.models import Account, Transfer
+from tests.api.test_campaign_scopes import ROUTES as OF_CAMPAIGNS
 from tests.api.test_reward_scopes import ROUTES, patterns_of
 from tests.api.till import Till, purchase
 from tests.factories.members import NOON
@@ -395,8 +396,9 @@ def test_another_partner_sees_nothing(till: Till, other: Till, aino: Member, pat
 
 def test_every_route_of_the_api_is_in_these_tables() -> None:
     """A new route fails here until somebody says who may call it."""
-    routes = {route for app in ("members", "rewards") for route in patterns_of(f"{app}.api_urls")}
-    named = [*READS, *WRITES, *ON_ONE, *(path for _method, path in ROUTES)]
+    apps = ("members", "rewards", "campaigns")
+    routes = {route for app in apps for route in patterns_of(f"{app}.api_urls")}
+    named = [*READS, *WRITES, *ON_ONE, *(path for _method, path in (*ROUTES, *OF_CAMPAIGNS))]
     tabled = {re.sub(r"{\w+}|\bnone\b", "{}", path.split("?")[0]) for path in named}
     assert routes == tabled
 

@@ -157,7 +157,7 @@ def test_the_portal_works_without_scripts(browser: Any, live_server: Any, member
     assert page.locator(".statement__item").count() == 1
     page.goto(live_server.url + "/profile/consents/")
     page.locator("input[name=consent-marketing-email]").check()
-    page.locator("main form button").click()
+    page.locator("main form button").first.click()
     page.wait_for_load_state()
     assert page.locator("input[name=consent-marketing-email]").is_checked()
     context.close()

@@ -107,6 +107,40 @@ def test_markup_in_a_message_is_text(portal: Client, aino: Member) -> None:
     assert "<script>b" not in page
 
 
+def test_a_message_of_a_campaign_is_shown_with_heading_links_and_button(portal: Client, aino: Member) -> None:
+    content = {
+        "heading": "Bread from this morning",
+        "html": '<p>Come <a href="https://club.example.org/r/1">before noon</a>.</p>',
+        "button_label": "See <it>",
+        "button_link": "https://club.example.org/r/2",
+    }
+    sent(aino, subject="Fresh bread", body="Come before noon.", content=content)
+    page = portal.get("/messages/").content.decode()
+    assert subjects(page) == ["Bread from this morning"]
+    assert '<p>Come <a href="https://club.example.org/r/1">before noon</a>.</p>' in page
+    assert '<a class="button" href="https://club.example.org/r/2">See &lt;it&gt;</a>' in page
+
+
+def test_a_copy_of_an_e_mail_has_its_text_and_button(portal: Client, aino: Member) -> None:
+    content = {"heading": "Bread", "button_label": "See it", "button_link": "https://club.example.org/r/2"}
+    sent(aino, channel="email", body="Come to https://club.example.org today.", content=content)
+    page = portal.get("/messages/").content.decode()
+    assert '<a href="https://club.example.org"' in page
+    assert "See it</a>" in page
+
+
+def test_a_text_message_is_shown_by_its_short_text(portal: Client, aino: Member) -> None:
+    sent(aino, channel="sms", subject="Bread", body="", content={"short": "Bread until noon"})
+    page = portal.get("/messages/").content.decode()
+    assert "<p>Bread until noon</p>" in page
+    assert "Sent to you as a text message" in page
+
+
+def test_a_button_without_a_link_is_none(portal: Client, aino: Member) -> None:
+    sent(aino, content={"button_label": "See it"})
+    assert "See it" not in portal.get("/messages/").content.decode()
+
+
 def test_older_messages_are_on_further_pages(portal: Client, aino: Member) -> None:
     for number in range(21):
         sent(aino, subject=f"no {number}", sent_at=NOW - number * HOUR)

@@ -1,15 +1,19 @@
 """Workers killed in the middle of the birthday run: afterwards everybody has exactly one greeting and one gift."""
 
+import contextlib
 import datetime as dt
 import os
 import signal
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.db import connection, transaction
 
-from campaigns import dispatch
+from campaigns import birthdays
+from campaigns.deciding import serialise
 from campaigns.models import Campaign, Message
 from loyalty import clock
 from loyalty.runs.models import Run
@@ -82,20 +86,46 @@ def assert_everybody_greeted_once(members: list[Member], sink: Sink) -> None:
     assert verify(at=clock.now()) == []
 
 
-def give_up_old_claims() -> None:
-    """Ten minutes pass for what a killed sender had claimed."""
-    long_ago = clock.now() - dispatch.CLAIM_TIMEOUT - dt.timedelta(seconds=1)
-    Message.objects.filter(status="sending").update(claimed_at=long_ago)
+@contextlib.contextmanager
+def one_page_at_a_time(place: House) -> Iterator[None]:
+    """Let the worker decide about one page, and hold it up in the second: locks are had in the order of asking."""
+    waiting = """SELECT count(*) FROM pg_locks JOIN pg_database d ON d.oid = database
+                  WHERE locktype = 'advisory' AND NOT granted AND d.datname = current_database()"""
+    with transaction.atomic():
+        serialise()
+        yield
+
+        def queued() -> int:
+            with connection.cursor() as cursor:
+                cursor.execute(waiting)
+                return int(cursor.fetchone()[0])
+
+        place.wait_until(lambda: queued() == 1, what="the worker to wait for its first page")
+        behind = threading.Thread(target=_take_a_turn, args=(place,))
+        behind.start()
+        place.wait_until(lambda: queued() == 2, what="the test to stand behind it")
+    behind.join(60)
+
+
+def _take_a_turn(place: House) -> None:
+    """Take the lock after the first page, and kill the worker that waits for it then."""
+    try:
+        with transaction.atomic():
+            serialise()
+            for worker in place.workers:
+                kill(worker)
+    finally:
+        connection.close()
 
 
 def test_killed_while_gifts_are_given(place: House, sink: Sink) -> None:
     members = celebrants(300)
     worker = place.start_worker()
-    place.tick("campaigns.greet_birthdays")
-    place.wait_until(lambda: Message.objects.count() >= 40, what="the run to be under way")
-    kill(worker)
+    with one_page_at_a_time(place):
+        place.tick("campaigns.greet_birthdays")
+    assert worker.poll() is not None
     given = Message.objects.count()
-    assert 40 <= given < 300
+    assert given == birthdays.PAGE
     assert Transfer.objects.count() == given
 
     place.start_worker()
@@ -119,7 +149,6 @@ def test_killed_while_mails_are_sent(place: House, sink: Sink) -> None:
     place.start_worker()
     place.tick("campaigns.greet_birthdays")
     place.wait_until(only_the_half_sent_is_left, what="the rest to be sent")
-    give_up_old_claims()
     place.tick("campaigns.dispatch_messages")
     place.wait_until(lambda: all_final(40), what="the half-sent message to be listed")
     assert_everybody_greeted_once(members, sink)
@@ -135,7 +164,6 @@ def test_a_killed_child_is_made_good_without_another_tick(place: House, sink: Si
     for pid in children(worker):
         os.kill(pid, signal.SIGKILL)
     place.wait_until(only_the_half_sent_is_left, what="the task to be taken again")
-    give_up_old_claims()
     place.tick("campaigns.dispatch_messages")
     place.wait_until(lambda: all_final(40), what="everybody to be greeted")
     assert_everybody_greeted_once(members, sink)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db.models import QuerySet
 from django.test import Client
 from django.urls import reverse
 from django.utils.translation import override
@@ -78,7 +79,7 @@ def test_half_written_conditions_have_no_size_yet(client: Client) -> None:
 def test_a_count_that_takes_too_long_is_an_estimate() -> None:
     slow = Member.objects.extra(where=["pg_sleep(2) IS NOT NULL"])
     member()
-    looked = reach._within(dt.timedelta(milliseconds=50), slow)
+    looked = reach.bounded(slow, QuerySet.count, patience=dt.timedelta(milliseconds=50))
     assert isinstance(looked, reach.TooLong)
     assert Member.objects.count() == 1
 

@@ -194,10 +194,15 @@ def make_what_they_have(random: Random, members: list[Member]) -> None:
             subject="Hei",
             body="Hei",
             status=random.choice(["due", "sent", "skipped"]),
+            reason=random.choice(["", "capped"]),
+            arm=random.choice(["", "treated", "held_out"]),
+            variant=random.choice([None, *campaign.variants.all()]),
             created_at=AT,
             due_at=AT,
             sent_at=random.choice([None, moment(random)]),
             read_at=random.choice([None, moment(random)]),
+            opened_at=random.choice([None, moment(random)]),
+            clicked_at=random.choice([None, moment(random)]),
         )
         for each in some(members, 400)
     )

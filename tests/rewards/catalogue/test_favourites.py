@@ -7,7 +7,9 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from campaigns.models import Campaign, Message
+from campaigns import triggers
+from campaigns.models import Campaign, Message, Trigger
+from loyalty import clock
 from loyalty.events import dispatch
 from loyalty.events.models import Event
 from members.consents import set_consent
@@ -17,6 +19,7 @@ from rewards.catalogue.favourites import TooManyFavourites, mark, review, review
 from rewards.ledger import Why, spend
 from rewards.models import Favourite, Reward, Wallet
 from rewards.models.ledger import AccountKind
+from tests.factories.campaigns import recorder
 from tests.factories.catalogue import points, reward
 from tests.factories.members import NOON, member
 
@@ -144,6 +147,11 @@ def test_a_review_costs_the_same_for_one_favourite_and_for_thirty() -> None:
 # --- From the points to the message -----------------------------------------------------------------------------------
 
 
+def settle(at: dt.datetime = NOON) -> None:
+    """The tick that decides about what campaigns have heard of."""
+    triggers.settle_due(now=lambda: at, run=recorder(at), until=at + DAY)
+
+
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_points_bring_the_message_once_to_the_inbox(bag: Reward) -> None:
     aino = member(email="aino@example.com", first_name="Aino")
@@ -151,14 +159,16 @@ def test_points_bring_the_message_once_to_the_inbox(bag: Reward) -> None:
     points(aino, 1_300)
     for _round in range(3):
         dispatch.drain(seconds=5)
-    [message] = Message.objects.filter(campaign__occasion=Campaign.Occasion.AFFORDABLE)
-    assert (message.member_id, message.channel, message.reason) == (aino.pk, "inbox", "no_consent")
-    assert message.subject == "Your favourite Tote bag can be yours now"
-    assert "300 points" in message.body
+    settle(clock.now())
+    [message] = Message.objects.all()
+    assert message.campaign.occasion == Campaign.Occasion.AFFORDABLE
+    assert (message.member_id, message.channel, message.status) == (aino.pk, "inbox", "due")
+    assert message.facts["reward_id"] == bag.pk
     points(aino, 50)
     for _round in range(2):
         dispatch.drain(seconds=5)
-    assert Message.objects.filter(campaign__occasion=Campaign.Occasion.AFFORDABLE).count() == 1
+    settle(clock.now())
+    assert Message.objects.count() == 1
 
 
 def announced(who: Member, bag: Reward) -> Event:
@@ -169,9 +179,8 @@ def announced(who: Member, bag: Reward) -> Event:
 
 
 def tell(event: Event) -> None:
-    from campaigns.handlers import tell_affordable
-
-    tell_affordable([event])
+    triggers.notice([event])
+    settle()
 
 
 def test_by_e_mail_to_those_who_agreed_and_handed_twice_once(aino: Member, bag: Reward) -> None:
@@ -185,14 +194,22 @@ def test_by_e_mail_to_those_who_agreed_and_handed_twice_once(aino: Member, bag: 
     assert (message.channel, message.reason, message.status) == ("email", "", "due")
 
 
-def test_nobody_who_left_and_nothing_withdrawn_is_written_about(aino: Member, bag: Reward) -> None:
+def test_nothing_withdrawn_is_written_about(aino: Member, bag: Reward) -> None:
     event = announced(aino, bag)
     Reward.objects.update(is_active=False)
     tell(event)
-    Reward.objects.update(is_active=True)
-    Member.objects.update(status=Member.Status.CLOSED)
-    tell(event)
-    Member.objects.update(status=Member.Status.ACTIVE)
-    Campaign.objects.update(is_active=False)
+    assert not Message.objects.exists()
+    assert not Trigger.objects.exists()
+
+
+def test_nobody_who_left_is_written_to_and_nothing_by_a_campaign_that_does_not_run(
+    aino: Member, bag: Reward
+) -> None:
+    event = announced(aino, bag)
+    Campaign.objects.update(status="paused")
     tell(event)
     assert not Message.objects.exists()
+    Campaign.objects.update(status="running")
+    Member.objects.update(status=Member.Status.CLOSED)
+    settle()
+    assert not Message.objects.exclude(status="skipped").exists()

@@ -1,0 +1,1 @@
+"""Experiments: who is held out, who gets which variant, and what came of it."""
