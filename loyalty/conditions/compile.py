@@ -60,6 +60,14 @@ class AmongGrouped(Func):
     output_field = models.BooleanField()
     arity = 2
 
+    def as_sql(self, compiler: Any, connection: Any, **extra: Any) -> Any:  # type: ignore[override]
+        """Among the keys of a query of which Django knows that it finds no row, there is nothing."""
+        try:
+            compiler.compile(self.get_source_expressions()[0])
+        except EmptyResultSet:
+            return "FALSE", ()
+        return super().as_sql(compiler, connection, **extra)
+
 
 _OUTPUT: Mapping[FieldType, models.Field[Any, Any]] = {
     FieldType.TEXT: models.TextField(),

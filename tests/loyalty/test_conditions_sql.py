@@ -423,3 +423,12 @@ def test_an_inclusion_may_name_the_fields_it_offers() -> None:
     outer.include("inner", inner, label="inner", only=("two",))
     assert [field.name for field in outer.fields()] == ["inner.two"]
     assert outer.field("inner.one") is None
+
+
+@pytest.mark.parametrize("op", ["eq", "ne", "lt"])
+def test_measures_of_rows_that_cannot_be_are_of_none(people: dict[int, dict[str, Any]], op: str) -> None:
+    beyond = {"field": "quantity", "op": "gt", "value": 2**40}
+    data = {"purchases": {"where": beyond, "measure": "total", "op": op, "value": "5"}}
+    for tree in (data, {"not": data}):
+        condition = parse(tree, person)
+        assert in_database(condition) == in_memory(condition, people)
