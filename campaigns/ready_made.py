@@ -11,7 +11,7 @@ from django_stubs_ext import StrOrPromise
 
 from campaigns.building import free_code
 from campaigns.models import Campaign, Text, Variant
-from campaigns.ready_made_texts import TEXTS
+from campaigns.ready_made_texts import texts_of
 from members.models import Member
 
 Kind, Occasion, Purpose = Campaign.Kind, Campaign.Occasion, Campaign.Purpose
@@ -30,6 +30,8 @@ class Blueprint:
     names: Mapping[str, str]
     occasion: str
     settings: Mapping[str, Any] = field(default_factory=dict)
+    says: str = ""
+    """The code of the texts, where they are those of another one."""
 
     @property
     def kind(self) -> str:
@@ -87,6 +89,7 @@ BLUEPRINTS = (
         {"fi": "Tule takaisin nyt", "sv": "Kom tillbaka nu", "en": "Win back now"},
         "",
         {"audience": {"field": "segments", "op": "contains", "value": "slipping-away"}, "goal_days": 30},
+        says="win-back",
     ),
     Blueprint(
         "points-expiring",
@@ -178,6 +181,6 @@ def create(code: str, *, staff_id: int | None, at: dt.datetime) -> Campaign:
         )
         variant = Variant.objects.create(campaign=campaign, code="A")
         Text.objects.bulk_create(
-            Text(variant=variant, language=language, **said) for language, said in TEXTS[code].items()
+            Text(variant=variant, language=language, **said) for language, said in texts_of(code).items()
         )
     return campaign
