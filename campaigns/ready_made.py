@@ -30,8 +30,6 @@ class Blueprint:
     names: Mapping[str, str]
     occasion: str
     settings: Mapping[str, Any] = field(default_factory=dict)
-    says: str = ""
-    """The code of the texts, where they are those of another one."""
 
     @property
     def kind(self) -> str:
@@ -89,7 +87,6 @@ BLUEPRINTS = (
         {"fi": "Tule takaisin nyt", "sv": "Kom tillbaka nu", "en": "Win back now"},
         "",
         {"audience": {"field": "segments", "op": "contains", "value": "slipping-away"}, "goal_days": 30},
-        says="win-back",
     ),
     Blueprint(
         "points-expiring",
