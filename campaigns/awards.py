@@ -22,6 +22,8 @@ from rewards.vouchers import issuing
 
 SOURCE = "campaigns.message"
 _SOURCES = {Campaign.Occasion.BIRTHDAY.value: "campaigns.birthday"}
+SOURCES = frozenset({SOURCE, *_SOURCES.values()})
+"""Where points and vouchers come from that campaigns gave."""
 
 
 def give(campaign: Campaign, messages: Sequence[Message], *, at: dt.datetime) -> None:

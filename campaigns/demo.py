@@ -26,6 +26,7 @@ from campaigns.experiments.assignment import share_of
 from campaigns.models import Campaign, ChannelPolicy, Click, Link, Message, SendingPolicy, Text, Variant
 from campaigns.rendering import context
 from campaigns.rendering.render import render
+from campaigns.trigger_events import ASKED_FOR
 from loyalty.events.models import Event
 from loyalty.runs.record import RunRecorder
 from rewards.demo.shopping import HELSINKI, Trip
@@ -172,7 +173,18 @@ def _to_go_out(staff_id: int, began: dt.datetime, *, at: dt.datetime) -> Iterato
 
 
 def _to_come(staff_id: int, *, at: dt.datetime) -> None:
-    """One that goes out next week, and a draft."""
+    """One that partners set off, one that goes out next week, and a draft."""
+    asked_for = _make(
+        "table-ready",
+        at=at,
+        kind=Kind.TRIGGERED,
+        occasion=Occasion.EVENT,
+        event=ASKED_FOR,
+        purpose=Purpose.SERVICE,
+        goal=Campaign.Goal.VISIT,
+        hold_out_percent=0,
+    )
+    _submit(asked_for, staff_id, at)
     evening = _make(
         "members-evening",
         at=at - dt.timedelta(days=1),

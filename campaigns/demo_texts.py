@@ -8,6 +8,7 @@ NAMES: Mapping[str, Mapping[str, str]] = {
     "cafe-weeks": {"fi": "Kahvilaviikot", "sv": "Caféveckor", "en": "Café weeks"},
     "month-in-points": {"fi": "Kuukauden pisteet", "sv": "Månadens poäng", "en": "The month in points"},
     "new-in-the-portal": {"fi": "Uutta portaalissa", "sv": "Nytt i portalen", "en": "New in the portal"},
+    "table-ready": {"fi": "Pöytä on valmis", "sv": "Bordet är klart", "en": "Table ready"},
     "members-evening": {"fi": "Jäsenten ilta", "sv": "Medlemskväll", "en": "Members' evening"},
 }
 
@@ -128,6 +129,22 @@ TEXTS: Mapping[str, Mapping[str, Mapping[str, Said]]] = {
                 "body": "The portal now has challenges that bring points and badges, and draws whose winners are "
                 "drawn for everybody to see.\n\nJoin a challenge with one tap.",
                 "button_label": "Open the portal",
+            },
+        },
+    },
+    "table-ready": {
+        "A": {
+            "fi": {
+                "subject": "Pöytäsi on valmis",
+                "body": "Tervetuloa! Pöytä on katettu: {{ event.reference }}.",
+            },
+            "sv": {
+                "subject": "Ditt bord är klart",
+                "body": "Välkommen! Bordet är dukat: {{ event.reference }}.",
+            },
+            "en": {
+                "subject": "Your table is ready",
+                "body": "Welcome! The table is laid: {{ event.reference }}.",
             },
         },
     },

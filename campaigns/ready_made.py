@@ -11,7 +11,8 @@ from django_stubs_ext import StrOrPromise
 
 from campaigns.building import free_code
 from campaigns.models import Campaign, Text, Variant
-from campaigns.ready_made_texts import TEXTS
+from campaigns.ready_made_texts import texts_of
+from members.models import Member
 
 Kind, Occasion, Purpose = Campaign.Kind, Campaign.Occasion, Campaign.Purpose
 A_DAY = 24 * 60
@@ -50,7 +51,11 @@ BLUEPRINTS = (
         _("Soon after somebody joins: how the programme works."),
         {"fi": "Tervetuloa", "sv": "Välkommen", "en": "Welcome"},
         Occasion.EVENT,
-        {"event": "member.enrolled", "delay_minutes": 10},
+        {
+            "event": "member.enrolled",
+            "event_conditions": {"field": "source", "op": "ne", "value": Member.Source.IMPORT.value},
+            "delay_minutes": 10,
+        },
     ),
     Blueprint(
         "after-purchase",
@@ -173,6 +178,6 @@ def create(code: str, *, staff_id: int | None, at: dt.datetime) -> Campaign:
         )
         variant = Variant.objects.create(campaign=campaign, code="A")
         Text.objects.bulk_create(
-            Text(variant=variant, language=language, **said) for language, said in TEXTS[code].items()
+            Text(variant=variant, language=language, **said) for language, said in texts_of(code).items()
         )
     return campaign

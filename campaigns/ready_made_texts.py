@@ -231,4 +231,10 @@ TEXTS: Mapping[str, Mapping[str, Said]] = {
         },
     },
 }
-TEXTS["win-back-now"] = TEXTS["win-back"]
+
+_SAME_WORDS = {"win-back-now": "win-back"}
+
+
+def texts_of(code: str) -> Mapping[str, Said]:
+    """The texts of a blueprint, by language."""
+    return TEXTS[_SAME_WORDS.get(code, code)]

@@ -13,6 +13,7 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 from django_stubs_ext import StrOrPromise
 
+from campaigns import member_fields
 from campaigns.models import Campaign
 from loyalty import conditions
 from loyalty.conditions import Field, FieldType, subject
@@ -20,7 +21,7 @@ from members.models import Activity, Member, Tier
 from members.models.consent import ConsentChannel, Purpose
 from members.segments.fields import segments, tiers
 from rewards.challenges import pieces
-from rewards.models import Badge, Challenge, Draw, Reward, VoucherFamily
+from rewards.models import Badge, Challenge, Draw, Refund, Reward, VoucherFamily
 
 Facts = Mapping[str, Any]
 
@@ -29,6 +30,7 @@ AFFORDABLE = "reward.affordable"
 PARTNER_EVENT = "partner.event"
 PARTNER_PREFIX = "partner."
 """Partners' own events are named "partner.cart_abandoned"; the API announces them all as ``partner.event``."""
+OPENED, CLICKED = "message.opened", "message.clicked"
 ASKED_FOR = "api"
 """No event on the bus: a partner asks for the campaign itself (``campaigns.asking``)."""
 
@@ -73,6 +75,13 @@ def _ranks(facts: Sequence[Facts]) -> list[Facts]:
     ]
 
 
+def _campaigns(facts: Sequence[Facts]) -> list[Facts]:
+    """The code of the campaign that the message was of."""
+    ids = {each.get("campaign_id") for each in facts}
+    codes = dict(Campaign.objects.filter(pk__in=ids - {None}).values_list("pk", "code"))
+    return [{**each, "campaign": codes.get(each.get("campaign_id"))} for each in facts]
+
+
 _points = Field("points", FieldType.INTEGER, _("points"))
 _challenge = Field(
     "challenge",
@@ -84,6 +93,8 @@ _segment = Field("segment", FieldType.CHOICE, _("segment"), choices=segments)
 _family = Field(
     "family", FieldType.CHOICE, _("kind of voucher"), choices=lambda: _codes(VoucherFamily.objects.all())
 )
+_draw = Field("draw", FieldType.CHOICE, _("draw"), choices=lambda: _codes(Draw.objects.all()))
+_campaign = Field("campaign", FieldType.CHOICE, _("campaign"), choices=member_fields.campaigns)
 
 _DECLARED = (
     TriggerEvent(
@@ -101,6 +112,22 @@ _DECLARED = (
         ),
     ),
     TriggerEvent(ACTIVITY, _("a purchase or another activity was recorded"), "activity"),
+    TriggerEvent(
+        "activity.refunded",
+        _("a purchase was returned"),
+        "event_refunded",
+        (
+            Field("amount", FieldType.DECIMAL, _("money given back")),
+            Field("points", FieldType.INTEGER, _("points taken back")),
+            Field("status", FieldType.CHOICE, _("status of the refund"), choices=Refund.Status.choices),
+        ),
+    ),
+    TriggerEvent(
+        "points.earned",
+        _("points were earned"),
+        "event_earned",
+        (_points, Field("total", FieldType.DECIMAL, _("total of the purchase"))),
+    ),
     TriggerEvent(
         "tier.changed",
         _("the tier changed"),
@@ -123,6 +150,7 @@ _DECLARED = (
         "event_expiring",
         (_points, Field("days", FieldType.INTEGER, _("days until they expire"))),
     ),
+    TriggerEvent("points.expired", _("points expired"), "event_expired", (_points,)),
     TriggerEvent(
         AFFORDABLE,
         _("a favourite reward is within reach"),
@@ -174,11 +202,27 @@ _DECLARED = (
     ),
     TriggerEvent("voucher.issued", _("a voucher was issued"), "event_voucher_issued", (_family,)),
     TriggerEvent("voucher.redeemed", _("a voucher was used"), "event_voucher_used", (_family,)),
+    TriggerEvent("voucher.expired", _("a voucher expired unused"), "event_voucher_expired", (_family,)),
     TriggerEvent(
-        "draw.won",
-        _("a draw was won"),
-        "event_draw_won",
-        (Field("draw", FieldType.CHOICE, _("draw"), choices=lambda: _codes(Draw.objects.all())),),
+        "draw.entered",
+        _("somebody entered a draw"),
+        "event_draw_entered",
+        (_draw, Field("chances", FieldType.INTEGER, _("chances in the draw"))),
+    ),
+    TriggerEvent("draw.won", _("a draw was won"), "event_draw_won", (_draw,)),
+    TriggerEvent(
+        OPENED,
+        _("a message of another campaign was opened"),
+        "event_message_opened",
+        (_campaign,),
+        more=_campaigns,
+    ),
+    TriggerEvent(
+        CLICKED,
+        _("a link in a message of another campaign was followed"),
+        "event_message_clicked",
+        (_campaign, Field("link", FieldType.TEXT, _("address of the link"))),
+        more=_campaigns,
     ),
     TriggerEvent("points.received", _("points came from another member"), "event_received", (_points,)),
     TriggerEvent("segment.joined", _("somebody joined a segment"), "event_segment_joined", (_segment,)),

@@ -16,6 +16,7 @@ from django.db.models import QuerySet
 
 from campaigns import audience, awards, lifecycle, trigger_events
 from campaigns.deciding import Candidate, Decided, decide
+from campaigns.echoes import without_echoes
 from campaigns.models import Campaign, Message, Trigger
 from campaigns.trigger_events import AFFORDABLE, PARTNER_EVENT, TriggerEvent
 from loyalty.conditions import Condition, ConditionError, NotQueryableError
@@ -54,6 +55,7 @@ def notice(events: Sequence[Event]) -> int:
     rows = []
     for campaign in listening:
         waited_for = _since_start(campaign, told.get(trigger_events.event_of(campaign), ()))
+        waited_for = without_echoes(campaign, waited_for)
         if waited_for:
             rows += _rows(campaign, waited_for)
     return _insert(rows)

@@ -4,11 +4,14 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, reverse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from campaigns.admin.together_page import together_page
 from campaigns.models import ChannelPolicy, SendingPolicy
 from loyalty.admin_base import HistoryAdmin, badge
 
@@ -29,6 +32,7 @@ class SendingPolicyAdmin(_FixedRows):
 
     list_display = ("title", "per_day", "per_week", "per_month", "global_hold_out_percent", "approval_above")
     list_display_links = ("title",)
+    readonly_fields = ("worth",)
     fieldsets = (
         (
             _("How often a member is written to"),
@@ -42,7 +46,7 @@ class SendingPolicyAdmin(_FixedRows):
         ),
         (
             _("Held out of everything"),
-            {"fields": (("global_hold_out_percent", "global_hold_out_key"),)},
+            {"fields": (("global_hold_out_percent", "global_hold_out_key"), "worth")},
         ),
         (_("Approval"), {"fields": ("approval_above",)}),
         (_("Tracking"), {"fields": ("track_opens",)}),
@@ -54,6 +58,20 @@ class SendingPolicyAdmin(_FixedRows):
             },
         ),
     )
+
+    def get_urls(self) -> list[URLPattern]:
+        return [self.own_page("together/", self.together_view, "together"), *super().get_urls()]
+
+    def together_view(self, request: HttpRequest) -> HttpResponse:
+        return together_page(self, request)
+
+    @admin.display(description=_("measured"))
+    def worth(self, policy: SendingPolicy) -> SafeString:
+        return format_html(
+            '<a class="k-link" href="{}">{}</a>',
+            reverse("admin:campaigns_sendingpolicy_together"),
+            gettext("What all campaigns together were worth"),
+        )
 
     @admin.display(description=_("policy"))
     def title(self, policy: SendingPolicy) -> str:

@@ -141,7 +141,7 @@ def compute(campaign: Campaign, *, at: dt.datetime) -> Figures:
     treated = sum((count for (arm, _variant), count in counts.items() if arm == TREATED), Count())
     held = sum((count for (arm, _variant), count in counts.items() if arm == HELD_OUT), Count())
     by_variant = [(each, counts.get((TREATED, each.pk), Count())) for each in variants]
-    prices = _Prices(policy)
+    prices = Prices(policy)
     lift = _compare("treated", treated, held, prices, campaign)
     ratio = _sample_ratio(campaign, treated, held, by_variant)
     return Figures(
@@ -182,7 +182,7 @@ def latest(campaign: Campaign) -> CampaignResult | None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Prices:
+class Prices:
     """What things cost, in the base currency."""
 
     policy: SendingPolicy
@@ -232,7 +232,7 @@ def _goal(campaign: Campaign, *, at: dt.datetime) -> tuple[str, Mapping[str, Any
     return _DID["activity"].format(among=f"AND did.id IN ({sql % places})"), {"kind": "purchase", **named}
 
 
-def _side(code: str, name: str, count: Count, prices: _Prices) -> Side:
+def _side(code: str, name: str, count: Count, prices: Prices) -> Side:
     return Side(
         code=code,
         name=name,
@@ -249,7 +249,7 @@ def _side(code: str, name: str, count: Count, prices: _Prices) -> Side:
     )
 
 
-def _compare(code: str, side: Count, held: Count, prices: _Prices, campaign: Campaign) -> Comparison:
+def _compare(code: str, side: Count, held: Count, prices: Prices, campaign: Campaign) -> Comparison:
     rate = statistics.difference_of_shares(side.share, held.share)
     money = statistics.difference_of_means(side.money, held.money)
     revenue = None if money is None else money.value * side.members

@@ -117,16 +117,16 @@ def whole(number: float | None) -> str:
 def p_value(p: float | None) -> str:
     if p is None:
         return "–"
-    return _("p < 0.001") if p < 0.001 else _("p = %(p)s") % {"p": number_format(p, 3)}
+    return _("p < 0.001") if p < 0.001 else _("p = %(p)s") % {"p": _written(p, 3)}
 
 
 def _written(number: float, digits: int) -> str:
-    """A number in the language's own way, with a real minus sign."""
-    return number_format(number, digits, force_grouping=True).replace("-", "−")
+    """A number in the language's own way, rounded (``number_format`` cuts off), with a real minus sign."""
+    return number_format(round(number, digits) + 0, digits, force_grouping=True).replace("-", "−")
 
 
 def _signed(value: float, digits: int) -> str:
-    text = number_format(abs(value), digits, force_grouping=True)
+    text = _written(abs(value), digits)
     sign = "+" if value > 0 else "−" if value < 0 else "±"
     return f"{sign}{text}"
 
@@ -148,7 +148,7 @@ def _headline(figures: Figures) -> str:
         return _("Members spent %(amount)s each because of it.") % {
             "amount": money(lift.revenue_each.value, signed=True)
         }
-    change = number_format(abs(lift.rate.value) * 100, 2) if lift.rate is not None else "–"
+    change = _written(abs(lift.rate.value) * 100, 2) if lift.rate is not None else "–"
     if figures.verdict is Verdict.GAIN:
         return _("It worked: the share who did what it was for rose by %(change)s percentage points.") % {
             "change": change

@@ -4,18 +4,32 @@ from django.db import migrations
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('campaigns', '0005_sending_to_many'),
+        ("campaigns", "0005_sending_to_many"),
     ]
 
     operations = [
         migrations.AlterModelOptions(
-            name='campaign',
-            options={'ordering': ['code'], 'permissions': [('send_campaign', 'Can submit, pause and cancel campaigns'), ('approve_campaign', 'Can approve campaigns that others submitted')], 'verbose_name': 'campaign', 'verbose_name_plural': 'campaigns'},
+            name="campaign",
+            options={
+                "ordering": ["code"],
+                "permissions": [
+                    ("send_campaign", "Can submit, pause and cancel campaigns"),
+                    ("approve_campaign", "Can approve campaigns that others submitted"),
+                ],
+                "verbose_name": "campaign",
+                "verbose_name_plural": "campaigns",
+            },
         ),
         migrations.AlterModelOptions(
-            name='message',
-            options={'ordering': ['-id'], 'permissions': [('settle_message', 'Can settle messages of unknown outcome and send failed ones again')], 'verbose_name': 'message', 'verbose_name_plural': 'messages'},
+            name="message",
+            options={
+                "ordering": ["-id"],
+                "permissions": [
+                    ("settle_message", "Can settle messages of unknown outcome and send failed ones again")
+                ],
+                "verbose_name": "message",
+                "verbose_name_plural": "messages",
+            },
         ),
     ]

@@ -118,6 +118,7 @@ def test_the_demo_has_campaigns_in_every_state_with_messages_to_look_at(home: Pa
         "month-in-points": "running",
         "cafe-weeks": "sent",
         "new-in-the-portal": "sent",
+        "table-ready": "running",
         "members-evening": "scheduled",
         "win-back": "draft",
     }

@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 
 from analytics.models import DailyFigures
+from campaigns import ready_made
 from members.models import Member
 from rewards.grants import adjust
 from rewards.models import EarningRule, Transfer
 from tests.browser.walking import SCHEMES, admin_faults, log_in_staff
+from tests.factories.campaigns import MessageFactory
 from tests.factories.members import NOON, member
 from tests.factories.staff import staff
 
@@ -46,6 +48,18 @@ def figures(days: int) -> None:
         )
 
 
+def campaign_pages() -> list[str]:
+    """Steps of a draft, a running one, and the pages beside; texts and results are in the campaigner's walk."""
+    draft = ready_made.create("win-back-now", staff_id=None, at=NOON)
+    running = MessageFactory(status="unknown", reason="lost").campaign
+    of = "campaigns/campaign"
+    return [
+        *(f"{of}/{draft.pk}/{step}/" for step in ("who", "when", "gift", "check")),
+        *(f"{of}/{running.pk}/change/", f"{of}/add/", f"{of}/calendar/"),
+        "campaigns/sendingpolicy/1/change/",
+    ]
+
+
 def test_support_finds_a_member_and_adjusts_points_by_keyboard(inside: Any, aino: Member) -> None:
     page = inside
     page.fill("#k-find", "040 123 4567")
@@ -73,6 +87,7 @@ def test_our_pages_have_no_faults_that_axe_can_see(
     figures(61)
     adjust(member_id=aino.pk, points=50, staff_id=page.boss.pk, note="Lost receipt", at=NOON)
     page.set_viewport_size(viewport)
+    campaigns = campaign_pages()
     found = {}
     for scheme in SCHEMES:
         page.emulate_media(color_scheme=scheme)
@@ -85,6 +100,7 @@ def test_our_pages_have_no_faults_that_axe_can_see(
             "rewards/bulkadjustment/add/",
             "rewards/movingin/add/",
             f"rewards/earningrule/{EarningRule.objects.get(code='base').pk}/revise/",
+            *campaigns,
         ):
             page.goto(f"{live_server.url}/admin/{path}")
             page.wait_for_timeout(300)

@@ -35,7 +35,7 @@ MEMBER_PAGES = (
     *("/causes/", "/donations/", "/draws/", "/leaderboards/"),
     *("/profile/", "/profile/details/", "/profile/places/", "/profile/consents/", "/profile/security/"),
     *("/account/email/", "/account/password/change/", "/account/2fa/", "/account/2fa/webauthn/"),
-    *("/account/sessions/", "/account/logout/", "/account/reauthenticate/", "/nothing/"),
+    *("/messages/wishes/", "/account/sessions/", "/account/logout/", "/account/reauthenticate/", "/nothing/"),
 )
 
 

@@ -2,8 +2,10 @@
 
 import pytest
 
-from campaigns import audience, lifecycle, readiness, ready_made
-from campaigns.models import Campaign
+from campaigns import audience, lifecycle, readiness, ready_made, triggers
+from campaigns.models import Campaign, Trigger
+from loyalty.events.models import Event
+from tests.factories.campaigns import celebrant
 from tests.factories.members import NOON
 
 pytestmark = pytest.mark.django_db
@@ -46,3 +48,17 @@ def test_an_unknown_blueprint_makes_nothing() -> None:
     with pytest.raises(KeyError):
         ready_made.create("nonesuch", staff_id=None, at=NOON)
     assert Campaign.objects.count() == before
+
+
+def test_members_who_are_moved_in_from_another_system_are_not_welcomed() -> None:
+    made = ready_made.create("welcome", staff_id=None, at=NOON)
+    lifecycle.submit(campaign_id=made.pk, staff_id=None, at=NOON)
+    moved, joined = celebrant(), celebrant()
+    events = [
+        Event.objects.create(
+            name="member.enrolled", member_id=who.pk, occurred_at=NOON, facts={"source": source}
+        )
+        for who, source in ((moved, "import"), (joined, "portal"))
+    ]
+    assert triggers.notice(events) == 1
+    assert Trigger.objects.get().member == joined

@@ -9,6 +9,7 @@ from django.template.loader import render_to_string
 from django.utils import translation
 from pytest_django import Settings
 
+from campaigns.experiments import wording
 from campaigns.experiments.figures import Comparison, Figures, Side, Verdict
 from campaigns.experiments.statistics import Share, difference_of_shares, wilson
 from campaigns.experiments.wording import Shown, show
@@ -91,7 +92,7 @@ def test_a_gain_names_the_difference_its_interval_and_its_p_value() -> None:
     found = show(figures(Verdict.GAIN, Share(700, 10_000)))
     assert found.headline == "It worked: the share who did what it was for rose by 2.00 percentage points."
     assert "7.00 % of those written to, 5.00 % of those held out" in found.explanation
-    assert "between +0.84 pp and +3.01 pp (95 %), p = 0.001" in found.explanation
+    assert "between +0.85 pp and +3.01 pp (95 %), p = 0.001" in found.explanation
 
 
 @pytest.mark.parametrize("verdict", list(Verdict))
@@ -113,3 +114,10 @@ def test_the_additional_members_have_an_interval() -> None:
 def test_before_the_first_result_the_page_says_so() -> None:
     page = render_to_string("admin/campaigns/results_figures.html", {"results": None})
     assert "once the campaign has begun" in page
+
+
+def test_figures_are_rounded_and_not_cut_off() -> None:
+    assert [wording.percent(1 / 7, 2), wording.money(30 / 7), wording.p_value(0.0496)] == [
+        *("14.29 %", "4.29 €", "p = 0.050"),
+    ]
+    assert [wording.money(-0.004), wording.points(-2 / 3)] == ["0.00 €", "−66.67 pp"]
