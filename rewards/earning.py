@@ -178,6 +178,8 @@ class _Batch:
             "total": str(item.total),
             "points": points,
         }
+        if item.referral_code:
+            facts["referral_code"] = item.referral_code
         for name in ("activity.recorded", "points.earned") if points else ("activity.recorded",):
             yield bus.Announcement(
                 name=name,

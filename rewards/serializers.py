@@ -94,6 +94,11 @@ class NewActivitySerializer(serializers.Serializer[Any]):
     currency = TextField(required=False, max_length=3, help_text=_("ISO 4217."))
     store = TextField(default="", max_length=100)
     channel = TextField(default="", max_length=50)
+    referral_code = TextField(
+        default="",
+        max_length=40,
+        help_text=_("The code of the member who brought this one, given with their first purchase."),
+    )
     lines = LineSerializer(many=True, default=list, max_length=MAX_LINES)
 
     def validate_kind(self, kind: str) -> str:
@@ -161,6 +166,7 @@ def new_activity(data: Mapping[str, Any], *, member_id: int, partner: Partner) -
         total=data.get("total", NOTHING),
         store=data["store"],
         channel=data["channel"],
+        referral_code=data["referral_code"],
         lines=tuple(LineFacts(**line) for line in data["lines"]),
     )
 

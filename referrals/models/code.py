@@ -1,13 +1,23 @@
 """A member's code to share, the codes they had before, and who was asked by e-mail."""
 
 from django.db import models
+from django.db.models import F, Func, Value
 from django.utils.translation import gettext_lazy as _
 
 from members.models import Member
 
 
+def _look() -> Func:
+    """A code with letters and figures that look alike written as one (``referrals.codes.look_of``)."""
+    return Func(
+        F("code"), Value("01LU"), Value("OIIV"), function="translate", output_field=models.CharField()
+    )
+
+
 class ReferralCode(models.Model):
-    """A member's personal code to share: drawn, or chosen by the member."""
+    """A member's personal code to share: drawn, or chosen by the member. No two look alike."""
+
+    LOOK = _look()
 
     member = models.OneToOneField(
         Member, on_delete=models.CASCADE, related_name="referral_code", verbose_name=_("member")
@@ -20,6 +30,7 @@ class ReferralCode(models.Model):
     class Meta:
         verbose_name = _("referral code")
         verbose_name_plural = _("referral codes")
+        constraints = [models.UniqueConstraint(_look(), name="referral_code_look_once")]
 
     def __str__(self) -> str:
         return self.code
@@ -27,6 +38,8 @@ class ReferralCode(models.Model):
 
 class FormerCode(models.Model):
     """A code that a member gave up for one of their choice: links sent with it go on counting for them."""
+
+    LOOK = _look()
 
     member = models.ForeignKey(
         Member, on_delete=models.CASCADE, related_name="former_referral_codes", verbose_name=_("member")
@@ -37,6 +50,7 @@ class FormerCode(models.Model):
     class Meta:
         verbose_name = _("former referral code")
         verbose_name_plural = _("former referral codes")
+        indexes = [models.Index(_look(), name="former_code_by_look")]
 
     def __str__(self) -> str:
         return self.code

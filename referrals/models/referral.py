@@ -34,6 +34,7 @@ class Referral(models.Model):
         FRAUD = "fraud", _("it looked like fraud, and staff agreed")
         CAP = "cap", _("the referrer has been rewarded as often as they may")
         BUDGET = "budget", _("the programme's budget is used up")
+        VOUCHER = "voucher", _("no voucher is left at present")
         LEFT = "left", _("one of the two has left the programme")
         STAFF = "staff", _("by a decision of staff")
         APPEAL = "appeal", _("after an appeal")

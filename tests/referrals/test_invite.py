@@ -7,7 +7,7 @@ from django.test.utils import CaptureQueriesContext
 
 from loyalty import clock
 from members.models import Member
-from referrals import codes
+from referrals import attribution, codes
 from referrals.models import ReferralCode
 from tests.factories.members import member
 from tests.factories.portal import portal_client, portal_member
@@ -46,7 +46,7 @@ def test_without_a_public_address_the_link_is_the_one_the_member_used(
 def test_how_many_joined_is_told_and_not_who(portal: Client, aino: Member) -> None:
     for name in ("Eino", "Helmi"):
         friend = member(first_name=name)
-        codes.attribute(friend=friend, code=codes.code_of(aino, clock.now()), at=clock.now())
+        attribution.attribute(friend=friend, code=codes.code_of(aino, clock.now()), at=clock.now())
     page = portal.get("/invite/").content.decode()
     assert "2 friends have joined with your invitation." in page
     assert "Eino" not in page
@@ -64,7 +64,7 @@ def test_the_log_in_is_asked_for(client: Client) -> None:
 def test_the_cost_is_the_same_for_one_friend_and_for_many(portal: Client, aino: Member) -> None:
     def cost() -> int:
         friend = member()
-        codes.attribute(friend=friend, code=codes.code_of(aino, clock.now()), at=clock.now())
+        attribution.attribute(friend=friend, code=codes.code_of(aino, clock.now()), at=clock.now())
         with CaptureQueriesContext(connection) as captured:
             portal.get("/invite/")
         return len(captured)
