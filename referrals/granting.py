@@ -1,6 +1,6 @@
-"""What both sides get for a referral, given in one transaction or not at all, and taken back when it is undone.
+"""What both sides get for a referral, given in one transaction or not at all; ``reversing`` takes it back.
 
-Called by ``settling`` and ``qualification`` under the rows of the referrals. Locks come in this order: the programmes'
+Called by ``settling`` under the row of the referral. Locks come in this order: the programmes'
 use, then the members' accounts in primary-key order, then vouchers. Each grant has an occasion of its own, so that it
 happens once and is reversed to the very lots.
 """
@@ -10,24 +10,22 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from django.db import transaction
-from django.db.models import Sum
+from django.db.models import QuerySet, Sum
 
 from loyalty.events import bus
-from referrals import milestones, programmes, states
+from referrals import milestones, states
 from referrals.milestones import Milestone
 from referrals.models import MilestoneReached, ProgrammeTerms, ProgrammeUse, Referral, ReferralGrant
 from rewards import ledger
 from rewards import terms as programme_terms
 from rewards.challenges import badges
 from rewards.ledger import Grant, Why
-from rewards.models import RefundPolicy, Transfer, Voucher, VoucherFamily
-from rewards.refunds import policy_at
+from rewards.models import Transfer, Voucher
 from rewards.vouchers import issuing
-from rewards.vouchers.issuing import FamilyClosed, VoucherUsed
+from rewards.vouchers.issuing import FamilyClosed
 
-SOURCE = "referral"
-WOKEN = 10
-"""How many referrals that wait for the budget are tried again when points came back to it."""
+SOURCE, FRIEND_SOURCE, MILESTONE_SOURCE = "referral", "referral.friend", "referral.milestone"
+"""What transfers and vouchers are for; their source id is the referral's, or that of the milestone reached."""
 Side, Reason = ReferralGrant.Side, Referral.Reason
 
 
@@ -116,7 +114,7 @@ def standing_of(
     referral: Referral, terms: ProgrammeTerms, use: ProgrammeUse, *, budget: int | None, at: dt.datetime
 ) -> Standing:
     """What counts for a referral, the programme's use being locked. ``budget`` is what the programme may give."""
-    given = _given_to(referral.referrer_id, terms.programme_id)
+    given = given_to(referral.referrer_id, terms.programme_id)
     paid = given.filter(reason="")
     period = dt.timedelta(days=terms.cap_period_days)
     return Standing(
@@ -129,7 +127,8 @@ def standing_of(
     )
 
 
-def _given_to(member_id: int, programme_id: int):  # type: ignore[no-untyped-def]
+def given_to(member_id: int, programme_id: int) -> QuerySet[ReferralGrant]:
+    """What a member has for friends brought in a programme and not lost again."""
     return ReferralGrant.objects.filter(
         side=Side.REFERRER,
         reversed_at=None,
@@ -164,6 +163,8 @@ class _Due:
     row: ReferralGrant | MilestoneReached
     member_id: int
     occasion: str
+    source: str
+    source_id: int
     voucher_family_id: int | None
 
 
@@ -177,7 +178,7 @@ def give(referral: Referral, planned: Plan, *, use: ProgrammeUse, at: dt.datetim
         _give_points(referral, due, at=at)
         for each in due:
             if each.voucher_family_id is not None and each.row.voucher_id is None:
-                each.row.voucher_id = _voucher(referral, each, at=at)
+                each.row.voucher_id = _voucher(each, at=at)
                 each.row.save(update_fields=["voucher_id"])
         badge_id = states.terms_of(referral).referrer_badge_id
         if badge_id is not None and not planned.reason:
@@ -205,8 +206,10 @@ def _sides(referral: Referral, planned: Plan, *, at: dt.datetime) -> list[_Due]:
     families = (terms.referrer_voucher_id if paid else None, terms.friend_voucher_id)
     members = (referral.referrer_id, referral.friend_id)
     return [
-        _Due(row, member_id, occasion_of(referral.pk, row.side), family_id)
-        for row, member_id, family_id in zip(rows, members, families, strict=True)
+        _Due(row, member_id, occasion_of(referral.pk, row.side), source, referral.pk, family_id)
+        for row, member_id, source, family_id in zip(
+            rows, members, (SOURCE, FRIEND_SOURCE), families, strict=True
+        )
     ]
 
 
@@ -223,7 +226,16 @@ def _milestones(referral: Referral, planned: Plan, *, at: dt.datetime) -> list[_
             voucher_id=voucher_id,
             reached_at=at,
         )
-        found.append(_Due(row, referral.referrer_id, milestone_occasion(row.pk), each.voucher_family_id))
+        found.append(
+            _Due(
+                row,
+                referral.referrer_id,
+                milestone_occasion(row.pk),
+                MILESTONE_SOURCE,
+                row.pk,
+                each.voucher_family_id,
+            )
+        )
     return found
 
 
@@ -238,7 +250,7 @@ def _kept(referral: Referral, milestone: Milestone) -> tuple[int, int | None]:
     rows = list(earlier)
     if not rows:
         return 0, None
-    given = _transfers([milestone_occasion(row.pk) for row in rows])
+    given = transfers_of([milestone_occasion(row.pk) for row in rows])
     points = sum(row.points - row.undone for row in given)  # type: ignore[attr-defined]
     voucher_ids = [row.voucher_id for row in rows if row.voucher_id is not None]
     kept = Voucher.objects.filter(pk__in=voucher_ids).exclude(state=Voucher.State.CANCELLED).first()
@@ -261,7 +273,7 @@ def _give_points(referral: Referral, due: Sequence[_Due], *, at: dt.datetime) ->
                 occurred_at=at,
                 expires_at=known.expires_at(wallet_id, at),
                 sliding_policy_id=known.sliding_policy(wallet_id, at),
-                why=Why(source=SOURCE, source_id=referral.pk, occasion=each.occasion),
+                why=Why(source=each.source, source_id=each.source_id, occasion=each.occasion),
             ),
         )
     ledger.write(books, at=at)
@@ -270,119 +282,27 @@ def _give_points(referral: Referral, due: Sequence[_Due], *, at: dt.datetime) ->
             name="points.earned",
             member_id=each.member_id,
             at=at,
-            facts={"points": each.row.points, "source": SOURCE, "occasion": each.occasion},
+            facts={"points": each.row.points, "source": each.source, "occasion": each.occasion},
         )
         for each in paid
     )
 
 
-def _voucher(referral: Referral, due: _Due, *, at: dt.datetime) -> int:
+def _voucher(due: _Due, *, at: dt.datetime) -> int:
     try:
         return issuing.issue(
             family_id=due.voucher_family_id or 0,
             member_id=due.member_id,
             at=at,
             occasion=due.occasion,
-            source=SOURCE,
-            source_id=referral.pk,
+            source=due.source,
+            source_id=due.source_id,
         ).pk
     except FamilyClosed as error:
         raise VoucherMissing from error
 
 
-# --- Taking back --------------------------------------------------------------------------------------------------
-
-
-def reverse_many(referrals: Sequence[Referral], *, at: dt.datetime) -> int:
-    """Take back what rewarded referrals gave to both sides, and milestones that no longer hold; the points taken.
-
-    Spent points become a debt where the refund policy says so; a voucher that was used stays, and so does one that
-    everybody has. What was taken back before is left alone. The caller has locked the referrals' rows, and moves them.
-    """
-    grants = list(
-        ReferralGrant.objects.filter(
-            referral__in=[each.pk for each in referrals], reversed_at=None
-        ).select_related("referral__terms")
-    )
-    if not grants:
-        return 0
-    of_programme = {each.pk: each.terms.programme_id for each in referrals if each.terms}
-    uses = lock_use(of_programme[each.referral_id] for each in grants)
-    members = {each.referrer_id for each in referrals} | {each.friend_id for each in referrals}
-    ledger.lock(members, [programme_terms.current().default_wallet_id])
-    taken = 0
-    for grant in sorted(grants, key=lambda each: each.pk):
-        points = _take_points(occasion_of(grant.referral_id, grant.side), grant.referral_id, at=at)
-        _take_voucher(grant.voucher_id, at=at)
-        grant.reversed_at = at
-        grant.save(update_fields=["reversed_at"])
-        _take_badge(grant)
-        use = uses[of_programme[grant.referral_id]]
-        use.points = max(use.points - points, 0)
-        use.rewarded = max(use.rewarded - (grant.side == Side.FRIEND), 0)
-        taken += points
-    for referrer_id, programme_id in sorted(
-        {(each.referral.referrer_id, of_programme[each.referral_id]) for each in grants}
-    ):
-        taken += _take_milestones(referrer_id, uses[programme_id], at=at)
-    ProgrammeUse.objects.bulk_update(uses.values(), ["points", "rewarded"])
-    if taken:
-        for programme_id in uses:
-            programmes.wake(programme_id, due_at=at, most=WOKEN)
-    return taken
-
-
-def _take_points(occasion: str, source_id: int, *, at: dt.datetime) -> int:
-    """Reverse the very transfers that were made for an occasion; the points taken back."""
-    into_debt = policy_at(at) == RefundPolicy.Spent.DEBT
-    why = Why(source=SOURCE, source_id=source_id)
-    return sum(
-        ledger.reverse(transfer_id=row.pk, why=why, at=at, into_debt=into_debt)
-        for row in _transfers([occasion])
-    )
-
-
-def _transfers(occasions: Collection[str]) -> Sequence[Transfer]:
+def transfers_of(occasions: Collection[str]) -> Sequence[Transfer]:
     """The transfers that were made for occasions, each with what was taken back of it (``undone``)."""
     rows = Transfer.objects.filter(occasion__in=list(occasions), reverses__isnull=True)
     return list(rows.annotate(undone=Sum("reversals__points", default=0)).order_by("pk"))
-
-
-def _take_voucher(voucher_id: int | None, *, at: dt.datetime) -> bool:
-    """Withdraw a voucher unless it was used; whether it is withdrawn."""
-    if voucher_id is None:
-        return False
-    voucher = Voucher.objects.select_related("family").get(pk=voucher_id)
-    if voucher.family.source == VoucherFamily.Source.SHARED:
-        return False
-    try:
-        return issuing.withdraw(voucher_id=voucher_id, at=at, note="The referral was undone")
-    except VoucherUsed:
-        return False
-
-
-def _take_badge(grant: ReferralGrant) -> None:
-    """Take the badge back with the last friend that it was given for."""
-    if grant.badge_id is None:
-        return
-    member_id = grant.referral.referrer_id
-    others = ReferralGrant.objects.filter(
-        side=Side.REFERRER, badge_id=grant.badge_id, reversed_at=None, referral__referrer=member_id
-    )
-    if not others.exists():
-        badges.take(member_id=member_id, badge_id=grant.badge_id)
-
-
-def _take_milestones(member_id: int, use: ProgrammeUse, *, at: dt.datetime) -> int:
-    """Take back the milestones for which friends are missing now, and count that in ``use``; the points taken back."""
-    friends = _given_to(member_id, use.pk).count()
-    taken = 0
-    for row in MilestoneReached.objects.filter(
-        programme_id=use.pk, member_id=member_id, reversed_at=None, friends__gt=friends
-    ):
-        taken += _take_points(milestone_occasion(row.pk), row.pk, at=at)
-        _take_voucher(row.voucher_id, at=at)
-        row.reversed_at = at
-        row.save(update_fields=["reversed_at"])
-    use.points = max(use.points - taken, 0)
-    return taken

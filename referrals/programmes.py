@@ -76,8 +76,8 @@ def valid_terms(programmes: QuerySet[ReferralProgramme], at: dt.datetime) -> dic
     ordered = list(programmes)
     rows = (
         ProgrammeTerms.objects.filter(programme__in=ordered, valid_from__lte=at)
-        .order_by("programme", "-valid_from")
-        .distinct("programme")
+        .order_by("programme_id", "-valid_from")
+        .distinct("programme_id")
     )
     found = {row.programme_id: row for row in rows}
     for programme in ordered:

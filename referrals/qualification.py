@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from django.db import transaction
 
-from referrals import deeds, granting, states
+from referrals import deeds, reversing, states
 from referrals.deeds import Deed
 from referrals.fraud.assess import assess
 from referrals.models import ProgrammeTerms, Referral
@@ -110,7 +110,7 @@ def follow(referral_ids: Collection[int], *, at: dt.datetime) -> int:
         referrals = states.lock(referral_ids)
         history = deeds.of([referral.pk for referral in referrals])
         moves = [move for each in referrals if (move := _next(each, history.get(each.pk, []), at=at))]
-        granting.reverse_many([move.referral for move in moves if move.state == State.REVERSED], at=at)
+        reversing.reverse_many([move.referral for move in moves if move.state == State.REVERSED], at=at)
         states.move_many(moves, at=at)
         hold_suspicious([move.referral for move in moves if move.state == State.WAITING], at=at)
     return len(moves)

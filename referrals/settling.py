@@ -12,7 +12,7 @@ from django.db.models import Exists, F, OuterRef, Q
 
 from loyalty.runs.record import RunRecorder
 from members.models import Activity, Member
-from referrals import granting, programmes, qualification, states
+from referrals import granting, programmes, qualification, reversing, states
 from referrals.granting import VoucherMissing
 from referrals.models import Referral
 from referrals.states import Reason, State
@@ -147,7 +147,7 @@ def take_back(
         (referral,) = states.lock([referral_id])
         if referral.state != State.REWARDED:
             return False
-        granting.reverse_many([referral], at=at)
+        reversing.reverse_many([referral], at=at)
         states.move(referral, State.REVERSED, at=at, reason=reason, note=note, staff_id=staff_id)
     return True
 
