@@ -29,12 +29,11 @@ DUE = NOON + 14 * DAY
 
 
 def at_once(jobs: Sequence[Callable[[], Any]]) -> list[Any]:
-    """Run the jobs on a thread and a connection each, beginning together."""
+    """Run the jobs on a thread each, beginning together; as many at a time as there are connections."""
     start = threading.Barrier(len(jobs))
 
     def run(job: Callable[[], Any]) -> Any:
         try:
-            connection.ensure_connection()
             start.wait(timeout=60)
             return job()
         finally:
