@@ -97,6 +97,9 @@ class NewMemberSerializer(serializers.Serializer[Any]):
         choices=Member.AcquisitionChannel.choices,
         help_text=_("Default: partner."),
     )
+    referral_code = TextField(
+        required=False, max_length=40, help_text=_("The code of the member who brought this one.")
+    )
     consents = ConsentSerializer(many=True, required=False, max_length=50)
 
     def validate_email(self, value: str | None) -> str:

@@ -19,11 +19,11 @@ LATER = NOON + codes.CHANGE_AFTER
 
 
 def refusal(who: Member, code: str, at: dt.datetime = NOON) -> str:
-    before = list(ReferralCode.objects.order_by("pk").values_list("code", flat=True))
+    codes.code_of(who, NOON)
+    before = list(ReferralCode.objects.order_by("pk").values()), list(FormerCode.objects.values())
     with translation.override("en"), pytest.raises(CodeRefused) as refused:
         choose_own_code(member=who, code=code, at=at)
-    assert list(ReferralCode.objects.order_by("pk").values_list("code", flat=True))[: len(before)] == before
-    assert not FormerCode.objects.filter(code=codes.normal(code)).exists()
+    assert (list(ReferralCode.objects.order_by("pk").values()), list(FormerCode.objects.values())) == before
     assert str(refused.value)
     return refused.value.code
 

@@ -74,7 +74,7 @@ def test_what_waits_says_what_for(aino: Member, monkeypatch: pytest.MonkeyPatch)
         (parked.public_id, "qualified"),
         (held.public_id, "held"),
     ]
-    assert "at least 20,00" in found[0].why
+    assert "at least 20.00" in found[0].why
     assert found[2].why == "The programme's budget is used up."
     assert "checking" in found[3].why
     assert all(each.why for each in found)
@@ -96,10 +96,10 @@ def test_a_rejected_friend_can_be_appealed_once_and_no_signal_is_told(aino: Memb
     ("said", "words"),
     [
         ({}, "a first purchase"),
-        ({"minimum_purchase": 20}, "a first purchase of at least 20,00"),
+        ({"minimum_purchase": 20}, "a first purchase of at least 20.00"),
         ({"trigger": "nth_purchase", "purchases": 3}, "3 purchases"),
-        ({"trigger": "nth_purchase", "purchases": 3, "minimum_purchase": 5}, "3 purchases of at least 5,00"),
-        ({"trigger": "spend", "spend": 100}, "purchases of 100,00"),
+        ({"trigger": "nth_purchase", "purchases": 3, "minimum_purchase": 5}, "3 purchases of at least 5.00"),
+        ({"trigger": "spend", "spend": 100}, "purchases of 100.00"),
         ({"trigger": "activity", "activity_kind": "purchase"}, "urchase"),
     ],
 )
