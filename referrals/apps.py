@@ -11,7 +11,7 @@ class ReferralsConfig(AppConfig):
         from members.portal_parts import Place, add_place
         from members.segments.definition import add_user
         from referrals import member_fields
-        from referrals.codes import forget
+        from referrals.personal import forget
         from referrals.programmes import programmes_for_segment
         from referrals.queries import copy_of
         from referrals.verification import CHECKS

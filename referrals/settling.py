@@ -52,16 +52,22 @@ def settle_due(*, at: dt.datetime, run: RunRecorder) -> None:
 def _settle_apart(referral_id: int, *, at: dt.datetime, run: RunRecorder) -> None:
     try:
         state = settle_one(referral_id=referral_id, at=at)
-    except (
-        InterfaceError,
-        OperationalError,
-    ):  # a lost connection or a deadlock: the tick is over, another follows
+    except InterfaceError:
         raise
+    except OperationalError as error:
+        if not _is_quarrel(error):
+            raise
+        run.progress(skipped=1)  # PostgreSQL chose us to give way: the next tick takes it
     except Exception:
         logger.exception("referral_not_settled", referral_id=referral_id)
         run.progress(failed=1)
     else:
         run.progress(**({"done": 1} if state == State.REWARDED else {"skipped": 1}))
+
+
+def _is_quarrel(error: OperationalError) -> bool:
+    """Whether it was a deadlock or a serialization failure."""
+    return getattr(error.__cause__, "sqlstate", None) in ("40P01", "40001")
 
 
 def settle_one(*, referral_id: int, at: dt.datetime) -> str | None:

@@ -5,13 +5,15 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import OperationalError
+from psycopg.errors import DeadlockDetected
 
 from loyalty.events.models import Event
 from loyalty.runs import record
 from members.models import Member
 from members.privacy import erase
 from referrals import granting, programmes, qualification, settling, states
-from referrals.models import MilestoneReached, ProgrammeUse, Referral, ReferralGrant
+from referrals.models import MilestoneReached, ProgrammeUse, Referral, ReferralCode, ReferralGrant
 from rewards import ledger
 from rewards.ledger import Why
 from rewards.models import MemberBadge, Transfer, Voucher, Wallet
@@ -291,6 +293,16 @@ def test_a_member_who_left_gets_nothing_and_their_friend_still_does(aino: Member
     assert not MilestoneReached.objects.exists()
 
 
+def test_what_a_member_wrote_goes_with_them(aino: Member) -> None:
+    programme()
+    referral = brought(aino)
+    Referral.objects.update(appeal="We are two people.", appealed_at=NOON)
+    erase(member_id=aino.pk, source="staff", at=NOON)
+    referral.refresh_from_db()
+    assert (referral.appeal, referral.appealed_at) == ("", NOON)
+    assert not ReferralCode.objects.filter(member=aino).exists()
+
+
 def test_a_friend_who_left_brings_nothing(aino: Member) -> None:
     programme()
     told, untold = ready(aino), ready(aino)
@@ -344,6 +356,20 @@ def test_a_return_undoes_what_is_held_too(aino: Member, monkeypatch: pytest.Monk
     returns(activity)
     referral.refresh_from_db()
     assert (referral.state, referral.reason) == ("joined", "refunded")
+
+
+def test_a_deadlock_is_left_to_the_next_tick(aino: Member, monkeypatch: pytest.MonkeyPatch) -> None:
+    programme()
+    referral = ready(aino)
+
+    def quarrel(*_args: Any, **_facts: Any) -> None:
+        raise OperationalError from DeadlockDetected()
+
+    monkeypatch.setattr(granting, "give", quarrel)
+    with record.run("test", at=DUE) as run:
+        settling.settle_due(at=DUE, run=run)
+    referral.refresh_from_db()
+    assert (run.row.skipped, run.row.failed, referral.state) == (1, 0, "waiting")
 
 
 def test_the_tick_settles_what_is_due_and_lapses_what_is_over(aino: Member) -> None:
