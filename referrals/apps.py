@@ -11,6 +11,7 @@ class ReferralsConfig(AppConfig):
         from members.portal_parts import Place, add_place
         from members.segments.definition import add_user
         from referrals import member_fields
+        from referrals.fraud import marks
         from referrals.personal import forget
         from referrals.programmes import programmes_for_segment
         from referrals.queries import copy_of
@@ -21,6 +22,7 @@ class ReferralsConfig(AppConfig):
         add_checks(CHECKS)
         add_user("referrals.programmes", programmes_for_segment)
         add_holder(Holder(key="invitations", copy=copy_of, erase=forget))
+        add_holder(Holder(key="marks", copy=marks.copy_of, erase=marks.forget))
         add_place(
             Place(
                 key="referrals.invite",

@@ -10,6 +10,7 @@ from loyalty.events.models import Event
 from members.models import Member
 from members.segments.refresh import keep_fresh, touches
 from referrals import attribution, qualification, settling
+from referrals.fraud import handlers as _fraud  # noqa: F401  (subscribes)
 
 logger = structlog.get_logger("kantis.referrals")
 
