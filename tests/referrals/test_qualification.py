@@ -191,10 +191,9 @@ def test_members_whom_nobody_brought_cost_one_statement_however_many() -> None:
 @pytest.mark.django_db
 def test_friends_cost_the_same_however_many() -> None:
     programme()
-    aino = member()
 
     def cost(count: int) -> int:
-        referrals = [brought(aino) for _number in range(count)]
+        referrals = [brought(member()) for _number in range(count)]
         for referral in referrals:
             bought(referral)
         with CaptureQueriesContext(connection) as captured:
