@@ -228,11 +228,11 @@ def circles_of(referral_ids: Collection[int]) -> dict[int, Circle]:
     for crowd in _crowds(of_mark):
         del of_mark[crowd]
     pairs = ((number[member], number[bringer]) for member, bringer, _marks in rows if bringer in number)
-    return {
-        rows[friend][0]: circle
+    found = (
+        Circle(tuple(sorted(rows[friend][0] for friend in circle.friends)), circle.people)
         for circle in circles(len(rows), pairs, of_mark.values())
-        for friend in circle.friends
-    }
+    )
+    return {friend: circle for circle in found for friend in circle.friends}
 
 
 def _crowds(marks: Mapping[str, Any]) -> list[str]:

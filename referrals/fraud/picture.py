@@ -53,11 +53,11 @@ SELECT DISTINCT found.member_id FROM unnest(%(from_)s::bigint[]) AS known(member
     UNION ALL
     (SELECT friend_id FROM referrals_referral WHERE referrer_id = known.member_id ORDER BY id DESC LIMIT %(most)s)
     UNION ALL
-    SELECT unnest(few.members) FROM referrals_mark mine CROSS JOIN LATERAL (
+    SELECT unnest(one.members) FROM referrals_mark mine CROSS JOIN LATERAL (
         SELECT array_agg(member_id) AS members FROM (
             SELECT member_id FROM referrals_mark WHERE kind = mine.kind AND hash = mine.hash LIMIT %(crowd)s + 1
-        ) some
-    ) few WHERE mine.member_id = known.member_id AND cardinality(few.members) <= %(crowd)s
+        ) few
+    ) one WHERE mine.member_id = known.member_id AND cardinality(one.members) <= %(crowd)s
 ) found WHERE found.member_id <> ALL(%(seen)s) ORDER BY found.member_id LIMIT %(most)s
 """
 _ALIKE = """
