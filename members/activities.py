@@ -39,6 +39,7 @@ class NewActivity:
     """An activity as a partner reports it, validated in form; ``total`` in ``currency``, ``occurred_at`` aware.
 
     A ``referral_code`` came with it at the till; it is not kept with the activity but told on (``activity.recorded``).
+    So are ``fingerprints``, by kind and keyed hash (``members.fingerprints``); two reports may differ in them.
     """
 
     partner_id: int
@@ -52,6 +53,7 @@ class NewActivity:
     channel: str = ""
     lines: tuple[LineFacts, ...] = ()
     referral_code: str = ""
+    fingerprints: tuple[tuple[str, str], ...] = ()
 
     def digest(self) -> bytes:
         """SHA-256 of the content: two reports are the same when their digests are."""

@@ -8,7 +8,7 @@ from referrals.fraud.marks import Kind, Seen
 from referrals.models import Referral
 
 
-@subscribe("member.enrolled", "activity.recorded", key="referrals.note_fingerprints")
+@subscribe("member.enrolled", "activity.recorded", key="referrals.fingerprints")
 def note_fingerprints(events: list[Event]) -> None:
     """Note the fingerprints told with members and activities, and the browser that a new member came with.
 
@@ -22,7 +22,7 @@ def note_fingerprints(events: list[Event]) -> None:
     )
 
 
-@subscribe("referral.joined", key="referrals.note_contacts")
+@subscribe("referral.joined", key="referrals.contacts")
 def note_contacts(events: list[Event]) -> None:
     """Note the addresses and numbers of both sides of new referrals, each as of the last of them."""
     if not events:
