@@ -25,6 +25,11 @@ class ReferralCode(models.Model):
     code = models.CharField(_("code"), max_length=20, unique=True)
     is_chosen = models.BooleanField(_("chosen by the member"), default=False)
     changed_at = models.DateTimeField(_("changed at"), null=True, blank=True)
+    shows_name = models.BooleanField(
+        _("shows the first name"),
+        default=False,
+        help_text=_("On the page that friends see who follow the link."),
+    )
     created_at = models.DateTimeField(_("created at"))
 
     class Meta:

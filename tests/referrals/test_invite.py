@@ -28,7 +28,7 @@ def portal(aino: Member) -> Client:
 def test_the_link_the_code_and_its_picture_are_shown(portal: Client, aino: Member) -> None:
     page = portal.get("/invite/").content.decode()
     code = codes.code_of(aino, clock.now())
-    assert f">http://localhost:8000/account/signup/?ref={code}</p>" in page
+    assert f">http://localhost:8000/i/{code}/</p>" in page
     assert f"<strong>{code}</strong>" in page
     assert '<svg class="qr" role="img" aria-label="A picture of your link' in page
     assert "Nobody yet" in page
@@ -40,7 +40,7 @@ def test_without_a_public_address_the_link_is_the_one_the_member_used(
     portal: Client, settings: object
 ) -> None:
     settings.PUBLIC_URL = ""  # type: ignore[attr-defined]
-    assert ">http://testserver/account/signup/?ref=" in portal.get("/invite/").content.decode()
+    assert ">http://testserver/i/" in portal.get("/invite/").content.decode()
 
 
 def test_how_many_joined_is_told_and_not_who(portal: Client, aino: Member) -> None:
