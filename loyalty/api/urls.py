@@ -15,4 +15,5 @@ urlpatterns = [
     path("problems/<slug:code>", problems.explain, name="problem"),
     path("", include("members.api_urls")),
     path("", include("rewards.api_urls")),
+    path("", include("referrals.api_urls")),
 ]

@@ -49,6 +49,7 @@ class Scope(models.TextChoices):
     CHALLENGES_WRITE = "challenges:write", _("join members in challenges")
     SEGMENTS_READ = "segments:read", _("read segments and who is in them")
     SEGMENTS_WRITE = "segments:write", _("put members on lists")
+    REFERRALS_READ = "referrals:read", _("read referral codes and where referrals stand")
 
 
 class ApiKey(models.Model):

@@ -1,4 +1,4 @@
-"""The forms in which staff make programmes, revise their terms, set milestones and enter what channels cost."""
+"""The forms in which staff make programmes, revise their terms, set milestones and decide what is held."""
 
 from typing import Any
 
@@ -6,7 +6,6 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
     UnfoldAdminDecimalFieldWidget,
-    UnfoldAdminFileFieldWidget,
     UnfoldAdminIntegerFieldWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminSplitDateTimeWidget,
@@ -21,7 +20,6 @@ from referrals.programmes import COLUMNS, ProgrammeRefused
 from rewards.models import VoucherFamily
 from rewards.rule_form import Group
 
-LARGEST_FILE = 1024 * 1024
 _FOREIGN = ("referrer_voucher", "friend_voucher", "referrer_badge")
 _WHOLE = (
     "purchases", "within_days", "waiting_days", "attribution_days", "referrer_points", "friend_points", "cap",
@@ -188,22 +186,3 @@ class DecisionForm(forms.Form):
 
     decision = forms.ChoiceField(choices=[("approve", "approve"), ("reject", "reject"), ("hold", "hold")])
     note = forms.CharField(required=False, max_length=500, strip=True)
-
-
-class SpendFileForm(forms.Form):
-    """A file of what channels cost."""
-
-    file = forms.FileField(
-        label=_("File"),
-        widget=UnfoldAdminFileFieldWidget({"accept": ".csv,text/csv"}),
-        help_text=_(
-            "CSV with the columns channel, starts_on, ends_on, amount, reference and note. A row whose channel and "
-            "reference are known replaces the row before. All rows are taken in, or none."
-        ),
-    )
-
-    def clean_file(self) -> Any:
-        file = self.cleaned_data["file"]
-        if (file.size or 0) > LARGEST_FILE:
-            raise forms.ValidationError(_("More than 1 MB: split the file."))
-        return file

@@ -156,7 +156,7 @@ class ReferralProgrammeAdmin(HistoryAdmin):
         return form_page(
             self,
             request,
-            form=form,
+            form=form,  # type: ignore[arg-type]
             title=gettext("Terms of “%(programme)s”") % {"programme": programme},
             submit=gettext("Make the revision"),
             back=_url(programme_id),

@@ -24,7 +24,7 @@ from referrals.fraud import picture, review
 from referrals.fraud.review import ReviewRefused
 from referrals.models import Mark, Referral, ReferralCode, ReferralGrant
 from referrals.queries import steps_of
-from referrals.states import ENDED, State
+from referrals.states import State
 
 MAY_DECIDE = "referrals.change_referral"
 PAGE = 20
@@ -254,9 +254,9 @@ def _people(drawn: picture.Picture) -> list[dict[str, Any]]:
     members = {node.member.pk: node.member for node in drawn.nodes}
     by_friend = {edge.friend_id: edge for edge in drawn.brought}
     alike: dict[int, list[dict[str, Any]]] = {pk: [] for pk in members}
-    for edge in drawn.alike:
-        kinds = ", ".join(str(Mark.Kind(kind).label) for kind in edge.kinds)
-        for one, other in ((edge.one_id, edge.other_id), (edge.other_id, edge.one_id)):
+    for pair in drawn.alike:
+        kinds = ", ".join(str(Mark.Kind(kind).label) for kind in pair.kinds)
+        for one, other in ((pair.one_id, pair.other_id), (pair.other_id, pair.one_id)):
             alike[one].append({"member": member_link(members[other]), "kinds": kinds})
     people = []
     for node in drawn.nodes:
@@ -267,7 +267,6 @@ def _people(drawn: picture.Picture) -> list[dict[str, Any]]:
                 "member": member_link(node.member),
                 "referral": edge.referral if edge else None,
                 "state": state_badge(edge.referral) if edge else "",
-                "is_over": bool(edge and edge.referral.state in ENDED),
                 "brought_by": member_link(members[edge.referrer_id]) if edge else "",
                 "alike": alike[node.member.pk],
             }
