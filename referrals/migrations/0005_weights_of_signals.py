@@ -3,9 +3,9 @@
 from django.db import migrations
 
 BEFORE_AND_NOW = {
-    "same_payment": (80, 60),
-    "same_device": (60, 50),
-    "same_address": (30, 20),
+    "same_payment": (80, 50),
+    "same_device": (60, 45),
+    "same_address": (30, 10),
     "circle": (60, 100),
     "just_enough": (20, 15),
     "returned": (40, 60),

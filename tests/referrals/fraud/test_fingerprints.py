@@ -15,7 +15,7 @@ from tests.factories.members import NOON, member
 from tests.factories.referrals import programme
 
 pytestmark = pytest.mark.django_db
-GIVEN = {"device": "till-app-7", "payment": "card-hash", "address": " "}
+GIVEN = {"device": "till-app-7", "payment": "card-hash", "address": "Katu 1"}
 
 
 def bought(external_id: str, by: str, **facts: Any) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def bought(external_id: str, by: str, **facts: Any) -> dict[str, Any]:
     }
 
 
-def test_a_friend_who_buys_with_the_referrers_card_and_device_is_held() -> None:
+def test_a_friend_who_buys_with_the_referrers_card_and_device_from_their_address_is_held() -> None:
     programme()
     with time_machine.travel(NOON, tick=False):
         till = partner_client()
@@ -45,13 +45,19 @@ def test_a_friend_who_buys_with_the_referrers_card_and_device_is_held() -> None:
         dispatch.drain(seconds=5)
     assert not EventFailure.objects.exists()
     assert set(
-        Mark.objects.filter(member=aino, kind__in=["device", "payment"]).values_list("hash", flat=True)
+        Mark.objects.filter(member=aino, kind__in=["device", "payment", "address"]).values_list(
+            "hash", flat=True
+        )
     ) == {
         digest("device", "till-app-7"),
         digest("payment", "card-hash"),
+        digest("address", "katu 1"),
     }
-    assert not Mark.objects.filter(kind="address").exists()
-    assert set(Signal.objects.values_list("kind", flat=True)) == {"same_device", "same_payment"}
+    assert set(Signal.objects.values_list("kind", flat=True)) == {
+        "same_device",
+        "same_payment",
+        "same_address",
+    }
     assert Referral.objects.get().state == "held"
 
 
