@@ -25,6 +25,8 @@ def _code_input() -> forms.TextInput:
 class SignupForm(MembersSignupForm):
     """Joining, with a friend's code. A code that nobody has is said once; sent again, it keeps nobody from joining."""
 
+    data: Any
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         consents = {name: self.fields.pop(name) for name in self.consent_names}

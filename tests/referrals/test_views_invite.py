@@ -51,7 +51,7 @@ def test_the_gift_of_both_sides_and_what_it_takes_are_said_in_words(portal: Clie
     page = portal.get("/invite/").content.decode()
     assert "<dt>Your friend</dt><dd>200 points</dd>" in page
     assert "<dt>You</dt><dd>500 points</dd>" in page
-    assert "a first purchase of at least €20.00 within 60 days of joining" in page
+    assert "a first purchase of at least 20.00\N{NO-BREAK SPACE}€ within 60 days of joining" in page
     assert "14 days later, when a return is no longer likely" in page
 
 
