@@ -18,7 +18,6 @@ GROUPS: list[tuple[Any, list[tuple[str, str, Any]]]] = [
             ("members.Member", "groups", None),
             ("members.Segment", "group_work", None),
             ("members.Activity", "shopping_bag", None),
-            ("referrals.Referral", "diversity_3", None),
             ("rewards.MovingIn", "move_to_inbox", None),
         ],
     ),
@@ -62,6 +61,17 @@ GROUPS: list[tuple[Any, list[tuple[str, str, Any]]]] = [
             ("rewards.Leaderboard", "leaderboard", None),
             ("rewards.LeaderboardProfile", "face", None),
             ("rewards.ForbiddenWord", "block", None),
+        ],
+    ),
+    (
+        _("Referrals"),
+        [
+            ("referrals.ReferralProgramme", "diversity_3", None),
+            ("referrals.Referral", "person_add", None),
+            ("referrals.ReferralCode", "qr_code", None),
+            ("referrals.SignalWeight", "balance", None),
+            ("referrals.DisposableDomain", "delete_sweep", None),
+            ("referrals.ChannelSpend", "payments", None),
         ],
     ),
     (

@@ -114,6 +114,7 @@ SCHEDULE = (
     ),
     Entry("members.refresh_segments", Every(900), "Refreshes every segment, once after each midnight."),
     Entry("members.fill_segments", Every(60), "Finds the members of segments that are new or were changed."),
+    Entry("referrals.settle", Every(60), "Rewards friends and who brought them when the waiting is over."),
     Entry(
         "campaigns.greet_birthdays",
         Every(900),

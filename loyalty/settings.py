@@ -194,7 +194,7 @@ LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "home"
 ACCOUNT_ADAPTER = "members.adapter.AccountAdapter"
-ACCOUNT_FORMS = {"signup": "members.forms.SignupForm"}
+ACCOUNT_FORMS = {"signup": "referrals.portal_forms.SignupForm"}
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
@@ -372,6 +372,7 @@ SPECTACULAR_SETTINGS = {
         "LeaderboardBasisEnum": "rewards.models.leaderboard.Leaderboard.Basis",
         "TierBasisEnum": "rewards.models.rule.TierTerms.Basis",
         "RedemptionStateEnum": "rewards.models.redemption.Redemption.State",
+        "ReferralStateEnum": "referrals.models.referral.Referral.State",
         "RewardKindEnum": "rewards.models.reward.Reward.Kind",
         "VoucherKindEnum": "rewards.models.voucher.VoucherFamily.Kind",
         "VoucherStateEnum": "rewards.models.voucher.Voucher.State",

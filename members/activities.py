@@ -36,7 +36,11 @@ class LineFacts:
 
 @dataclass(frozen=True, slots=True)
 class NewActivity:
-    """An activity as a partner reports it, validated in form; ``total`` in ``currency``, ``occurred_at`` aware."""
+    """An activity as a partner reports it, validated in form; ``total`` in ``currency``, ``occurred_at`` aware.
+
+    A ``referral_code`` came with it at the till; it is not kept with the activity but told on (``activity.recorded``).
+    So are ``fingerprints``, by kind and keyed hash (``members.fingerprints``); two reports may differ in them.
+    """
 
     partner_id: int
     member_id: int
@@ -48,6 +52,8 @@ class NewActivity:
     store: str = ""
     channel: str = ""
     lines: tuple[LineFacts, ...] = ()
+    referral_code: str = ""
+    fingerprints: tuple[tuple[str, str], ...] = ()
 
     def digest(self) -> bytes:
         """SHA-256 of the content: two reports are the same when their digests are."""
@@ -63,6 +69,7 @@ class NewActivity:
         for line in self.lines:
             parts += (line.sku, line.category, line.department, f"{line.quantity:.3f}", f"{line.total:.2f}")
             parts += (line.brand,) if line.brand else ()
+        parts += ("referral", self.referral_code) if self.referral_code else ()
         return hashlib.sha256("\x1f".join(parts).encode()).digest()
 
 

@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from uuid import UUID
 
 from allauth.account.models import EmailAddress
 from django.db import IntegrityError, transaction
@@ -46,6 +47,7 @@ class NewMember:
     consents: tuple[ConsentGiven, ...] = ()
     acquisition_channel: str = ""
     referral_code: str = ""
+    visitor: UUID | None = None
 
 
 class DuplicateMember(Exception):
@@ -98,7 +100,9 @@ def enrol_many(
     raise AssertionError("unreachable")
 
 
-def claim(*, user: User, at: dt.datetime, referral_code: str = "") -> Member | None:
+def claim(
+    *, user: User, at: dt.datetime, referral_code: str = "", visitor: UUID | None = None
+) -> Member | None:
     """The member of a user who has shown that a primary e-mail address is theirs; None before that.
 
     A member enrolled elsewhere with this address and no log-in becomes the user's; otherwise the user is enrolled.
@@ -110,7 +114,10 @@ def claim(*, user: User, at: dt.datetime, referral_code: str = "") -> Member | N
         return None
     try:
         return _link(user, email) or enrol(
-            NewMember(email=email, referral_code=referral_code), source=Member.Source.PORTAL, at=at, user=user
+            NewMember(email=email, referral_code=referral_code, visitor=visitor),
+            source=Member.Source.PORTAL,
+            at=at,
+            user=user,
         )
     except DuplicateMember:  # enrolled or linked since we looked
         return _link(user, email) or Member.objects.filter(user=user).first()
@@ -147,6 +154,7 @@ def _normal(new: NewMember) -> NewMember:
 
 def _digest(new: NewMember) -> bytes:
     content = asdict(replace(new, joined_at=None))
+    del content["visitor"]  # a browser's, never said by a partner
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).digest()
 
 
@@ -282,7 +290,9 @@ def _enrolled(member: Member, new: NewMember, source: str, partner_id: int | Non
         member_id=member.pk,
         partner_id=partner_id,
         at=member.joined_at,
-        facts=facts | ({"referral_code": new.referral_code} if new.referral_code else {}),
+        facts=facts
+        | ({"referral_code": new.referral_code} if new.referral_code else {})
+        | ({"visitor": str(new.visitor)} if new.visitor else {}),
     )
 
 

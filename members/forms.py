@@ -4,6 +4,7 @@ import datetime as dt
 import zoneinfo
 from collections.abc import Iterable, Mapping
 from typing import Any
+from uuid import UUID
 
 from allauth.account.forms import SignupForm as AllauthSignupForm
 from django import forms
@@ -140,9 +141,18 @@ class SignupForm(AllauthSignupForm):
                 for purpose, channel in ASKED_AT_FIRST
                 if self.cleaned_data[consent_name(purpose, channel)]
             ],
-            referral_code=request.POST.get("ref", "").replace("\0", "")[:20],
+            referral_code=self.came_by_code(request),
+            visitor=self.came_as_visitor(request),
             created_at=clock.now(),
         )
+
+    def came_by_code(self, request: HttpRequest) -> str:
+        """The code of the friend who sent them; what is no code does no harm. Upper floors may know more."""
+        return request.POST.get("ref", "").replace("\0", "")[:20]
+
+    def came_as_visitor(self, request: HttpRequest) -> UUID | None:
+        """The number of the browser, where links that it followed are remembered."""
+        return None
 
 
 class ProfileForm(forms.ModelForm[Member]):

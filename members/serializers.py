@@ -69,6 +69,14 @@ class ConsentSerializer(serializers.Serializer[Any]):
     granted = serializers.BooleanField(default=True)
 
 
+class FingerprintsSerializer(serializers.Serializer[Any]):
+    """What tells devices, addresses and cards apart, for the look-out for fraud: best as hashes of your own."""
+
+    device = TextField(default="", max_length=200)
+    payment = TextField(default="", max_length=200, help_text=_("Never a card's number."))
+    address = TextField(default="", max_length=200, help_text=_("Network or postal address."))
+
+
 class NewMemberSerializer(serializers.Serializer[Any]):
     """Somebody to be enrolled. One of ``external_id``, ``email`` and ``phone`` is needed to find them again."""
 
@@ -96,6 +104,9 @@ class NewMemberSerializer(serializers.Serializer[Any]):
         allow_null=True,
         choices=Member.AcquisitionChannel.choices,
         help_text=_("Default: partner."),
+    )
+    referral_code = TextField(
+        required=False, max_length=40, help_text=_("The code of the member who brought this one.")
     )
     consents = ConsentSerializer(many=True, required=False, max_length=50)
 

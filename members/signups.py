@@ -23,7 +23,12 @@ def complete(*, user: User, at: dt.datetime) -> Member | None:
     """
     with transaction.atomic():
         chosen = SignUp.objects.select_for_update().filter(user=user).first()
-        member = claim(user=user, at=at, referral_code=chosen.referral_code if chosen else "")
+        member = claim(
+            user=user,
+            at=at,
+            referral_code=chosen.referral_code if chosen else "",
+            visitor=chosen.visitor if chosen else None,
+        )
         if member is None or chosen is None:
             return member
         member.language = chosen.language

@@ -9,12 +9,20 @@ class ReferralsConfig(AppConfig):
     def ready(self) -> None:
         from members.personal_data import Holder, add_holder
         from members.portal_parts import Place, add_place
+        from members.segments.definition import add_user
         from referrals import member_fields
-        from referrals.codes import forget
+        from referrals.fraud import marks
+        from referrals.personal import forget
+        from referrals.programmes import programmes_for_segment
         from referrals.queries import copy_of
+        from referrals.verification import CHECKS
+        from rewards.verification import add_checks
 
         member_fields.register()
+        add_checks(CHECKS)
+        add_user("referrals.programmes", programmes_for_segment)
         add_holder(Holder(key="invitations", copy=copy_of, erase=forget))
+        add_holder(Holder(key="marks", copy=marks.copy_of, erase=marks.forget))
         add_place(
             Place(
                 key="referrals.invite",

@@ -12,6 +12,7 @@ def register() -> None:
     friend.register(
         Field("joined_at", FieldType.DATETIME, _("time of the friend's joining"), orm="joined_at"),
         Field("day", FieldType.DATE, _("day of the friend's joining"), orm="joined_at", of_moment=True),
+        Field("state", FieldType.CHOICE, _("where the referral stands"), Referral.State.choices, orm="state"),
     )
     subject("member").relate(
         Relation(

@@ -181,13 +181,16 @@ class _Batch:
             "total": str(item.total),
             "points": points,
         }
-        for name in ("activity.recorded", "points.earned") if points else ("activity.recorded",):
+        if item.referral_code:
+            facts["referral_code"] = item.referral_code
+        told_once = {"fingerprints": dict(item.fingerprints)} if item.fingerprints else {}
+        for name, more in (("activity.recorded", told_once), ("points.earned", {}))[: 2 if points else 1]:
             yield bus.Announcement(
                 name=name,
                 member_id=item.member_id,
                 partner_id=item.partner_id,
                 at=item.occurred_at,
-                facts=facts,
+                facts=facts | more,
             )
 
     def answers(self) -> list[Outcome | ActivityConflict]:

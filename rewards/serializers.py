@@ -18,8 +18,15 @@ from loyalty import programme
 from loyalty.partners.models import Partner
 from loyalty.translated import in_language
 from members.activities import LineFacts, NewActivity
+from members.fingerprints import digests
 from members.kinds import active_kinds
-from members.serializers import MemberReferenceSerializer, TextField, TierSerializer, tier_answer
+from members.serializers import (
+    FingerprintsSerializer,
+    MemberReferenceSerializer,
+    TextField,
+    TierSerializer,
+    tier_answer,
+)
 from rewards.earning import Outcome, Reason
 from rewards.explanations import OUTCOMES, Explanation
 from rewards.models import TierTerms, Transfer
@@ -94,6 +101,12 @@ class NewActivitySerializer(serializers.Serializer[Any]):
     currency = TextField(required=False, max_length=3, help_text=_("ISO 4217."))
     store = TextField(default="", max_length=100)
     channel = TextField(default="", max_length=50)
+    referral_code = TextField(
+        default="",
+        max_length=40,
+        help_text=_("The code of the member who brought this one, given with their first purchase."),
+    )
+    fingerprints = FingerprintsSerializer(required=False, allow_null=True)
     lines = LineSerializer(many=True, default=list, max_length=MAX_LINES)
 
     def validate_kind(self, kind: str) -> str:
@@ -161,6 +174,8 @@ def new_activity(data: Mapping[str, Any], *, member_id: int, partner: Partner) -
         total=data.get("total", NOTHING),
         store=data["store"],
         channel=data["channel"],
+        referral_code=data["referral_code"],
+        fingerprints=tuple(digests(data.get("fingerprints") or {}).items()),
         lines=tuple(LineFacts(**line) for line in data["lines"]),
     )
 

@@ -32,6 +32,8 @@ SOURCES: dict[str, Any] = {
     "campaign": _("Campaign bonus"),
     "birthday": _("Birthday greeting"),
     "referral": _("Thank you for inviting a friend"),
+    "referral.friend": _("Welcome gift for coming by a friend's invitation"),
+    "referral.milestone": _("Thank you for inviting several friends"),
     "moving_in": _("Opening balance from an earlier system"),
     "rewards.challenge": _("Challenge"),
 }

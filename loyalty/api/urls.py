@@ -16,4 +16,5 @@ urlpatterns = [
     path("", include("members.api_urls")),
     path("", include("rewards.api_urls")),
     path("", include("campaigns.api_urls")),
+    path("", include("referrals.api_urls")),
 ]

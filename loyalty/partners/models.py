@@ -53,6 +53,7 @@ class Scope(models.TextChoices):
     CAMPAIGNS_READ = "campaigns:read", _("read campaigns")
     CAMPAIGNS_TRIGGER = "campaigns:trigger", _("set campaigns off for members")
     MESSAGES_READ = "messages:read", _("read what became of messages")
+    REFERRALS_READ = "referrals:read", _("read referral codes and where referrals stand")
 
 
 class ApiKey(models.Model):

@@ -20,6 +20,12 @@ class SignUp(models.Model):
         blank=True,
         help_text=_("The code in the link that they came by."),
     )
+    visitor = models.UUIDField(
+        _("visitor"),
+        null=True,
+        blank=True,
+        help_text=_("The number of the browser that followed a link here."),
+    )
     created_at = models.DateTimeField(_("created at"))
 
     class Meta:

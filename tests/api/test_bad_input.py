@@ -10,11 +10,12 @@ from loyalty.models import Event, IdempotencyKey
 from loyalty.partners import keys
 from loyalty.partners.models import Scope
 from members.models import Activity, ActivityLine, Category, ExternalId, Member, Product, SalesChannel, Store
+from referrals.models import Referral
 from rewards.models import Account, Transfer
 from tests.api.test_campaign_scopes import ROUTES as OF_CAMPAIGNS
 from tests.api.test_reward_scopes import ROUTES, patterns_of
 from tests.api.till import Till, purchase
-from tests.factories.members import NOON
+from tests.factories.members import NOON, member
 
 pytestmark = pytest.mark.django_db
 WRITTEN = (
@@ -324,6 +325,9 @@ READS = {
     "tiers": Scope.POINTS_READ,
     "members/{member}/segments": Scope.SEGMENTS_READ,
     "segments": Scope.SEGMENTS_READ,
+    "members/{member}/referral-code": Scope.REFERRALS_READ,
+    "referrals": Scope.REFERRALS_READ,
+    "referrals/{referral}": Scope.REFERRALS_READ,
 }
 BODIES = {
     "members": lambda: {"external_id": "c-2"},
@@ -335,7 +339,10 @@ BODIES = {
 
 def addresses(till: Till, aino: Member) -> dict[str, str]:
     id_ = till.post("activities", purchase()).json()["id"]
-    return {path: path.format(member=aino.public_id, activity=id_) for path in READS}
+    brought = Referral.objects.create(referrer=member(), friend=aino, joined_at=NOON)
+    return {
+        path: path.format(member=aino.public_id, activity=id_, referral=brought.public_id) for path in READS
+    }
 
 
 @pytest.mark.parametrize("path", READS)
@@ -396,7 +403,7 @@ def test_another_partner_sees_nothing(till: Till, other: Till, aino: Member, pat
 
 def test_every_route_of_the_api_is_in_these_tables() -> None:
     """A new route fails here until somebody says who may call it."""
-    apps = ("members", "rewards", "campaigns")
+    apps = ("members", "rewards", "campaigns", "referrals")
     routes = {route for app in apps for route in patterns_of(f"{app}.api_urls")}
     named = [*READS, *WRITES, *ON_ONE, *(path for _method, path in (*ROUTES, *OF_CAMPAIGNS))]
     tabled = {re.sub(r"{\w+}|\bnone\b", "{}", path.split("?")[0]) for path in named}

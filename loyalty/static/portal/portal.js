@@ -63,6 +63,17 @@
     }
   });
 
+  /* A button that opens the phone's own way to share; where there is none it stays away, and copying is there. */
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-share]");
+    if (!button) return;
+    navigator.share({ title: button.dataset.title, text: button.dataset.share }).catch(() => undefined);
+  });
+  ready(() => {
+    if (!navigator.share) return;
+    document.querySelectorAll("[data-share]").forEach((button) => { button.hidden = false; });
+  });
+
   /* htmx: say what changed, and put the focus on the first new entry after "show more". */
   document.addEventListener("htmx:afterSettle", (event) => {
     const said = event.detail.elt.querySelector("[data-announce]") || event.detail.elt.closest("[data-announce]");

@@ -1,0 +1,1 @@
+"""What makes a referral look like fraud, how much it weighs, and what staff decide."""
