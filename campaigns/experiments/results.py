@@ -17,6 +17,7 @@ from typing import Any
 from django.db import connection
 
 from campaigns.experiments import statistics
+from campaigns.experiments.assignment import hold_out_percent_of
 from campaigns.experiments.figures import VERSION, Comparison, Figures, Side, Verdict
 from campaigns.experiments.statistics import Sample, Share
 from campaigns.models import Campaign, CampaignResult, Message, SendingPolicy, Variant
@@ -140,7 +141,8 @@ def compute(campaign: Campaign, *, at: dt.datetime) -> Figures:
     variants = list(campaign.variants.order_by("code"))
     treated = sum((count for (arm, _variant), count in counts.items() if arm == TREATED), Count())
     held = sum((count for (arm, _variant), count in counts.items() if arm == HELD_OUT), Count())
-    by_variant = [(each, counts.get((TREATED, each.pk), Count())) for each in variants]
+    tried = counts if campaign.winner_chosen_at is None else _counts(campaign, at=at, tried_only=True)
+    by_variant = [(each, tried.get((TREATED, each.pk), Count())) for each in variants]
     prices = Prices(policy)
     lift = _compare("treated", treated, held, prices, campaign)
     ratio = _sample_ratio(campaign, treated, held, by_variant)
@@ -277,7 +279,7 @@ def _needed(side: Count, held: Count, campaign: Campaign) -> int | None:
     both = side.members + held.members
     if not both:
         return None
-    share = held.members / both if held.members else float(campaign.hold_out_percent) / 100
+    share = held.members / both if held.members else float(hold_out_percent_of(campaign)) / 100
     if campaign.goal == Campaign.Goal.SPEND:
         spent = side.money + held.money
         mean = held.money.mean or side.money.mean or 0
@@ -309,7 +311,7 @@ def _sample_ratio(
 
     Once a winner was chosen the variants are no longer divided by weight, and only the first is checked.
     """
-    held_share = float(campaign.hold_out_percent)
+    held_share = float(hold_out_percent_of(campaign))
     found = [statistics.sample_ratio([treated.members, held.members], [100 - held_share, held_share])]
     if campaign.winner_id is None:
         found.append(
