@@ -34,6 +34,11 @@ DONE = {
     "cancel": _("It was cancelled. What was waiting is not sent."),
     "archive": _("It was archived. Its messages and results stay."),
 }
+BECAME = {
+    ("resume", Campaign.Status.AWAITING): _("Submitted. A second person has to approve it."),
+    ("send_back", Campaign.Status.PAUSED): _("It is paused. Resume it when you are done."),
+}
+"""What is told instead where the step led elsewhere than usual."""
 UNDERWAY = (Campaign.Status.SENDING, Campaign.Status.RUNNING, Campaign.Status.SCHEDULED)
 
 
@@ -170,10 +175,10 @@ def _act(request: HttpRequest, campaign: Campaign, key: str) -> str:
         lifecycle.pause(**given)
         messages.success(request, gettext("It is paused. Resume it when you are done."))
         return parts.url("what", campaign.pk)
-    getattr(lifecycle, key)(**given)
+    done = getattr(lifecycle, key)(**given)
     if key in {"approve", "start", "resume"}:
         parts.look_soon()
-    messages.success(request, str(DONE[key]))
+    messages.success(request, str(BECAME.get((key, done.status), DONE[key])))
     if key == "send_back":
         return parts.url("who", campaign.pk)
     return parts.list_url() if key == "archive" else overview

@@ -32,7 +32,10 @@ class SendingPolicy(models.Model):
     approval_above = models.PositiveIntegerField(
         _("a second person approves above"),
         default=10_000,
-        help_text=_("Members in the audience of a one-off campaign."),
+        help_text=_(
+            "Members in the audience of a one-off campaign, or of a date of a schedule. What is written to each "
+            "member on an occasion of their own needs no approval."
+        ),
     )
     per_day = models.PositiveSmallIntegerField(_("messages a day at most"), null=True, blank=True, default=2)
     per_week = models.PositiveSmallIntegerField(
