@@ -271,7 +271,11 @@ def _free_code(code: str) -> tuple[int, str]:
 
 
 def finish_due(*, at: dt.datetime) -> int:
-    """Mark as sent what has nothing left to decide or to send, and end what has reached its end; how many."""
+    """Mark as sent what has nothing left to decide or to send, and end what has reached its end; how many.
+
+    What a cancelled campaign heard of while it was being cancelled is dropped.
+    """
+    Trigger.objects.filter(campaign__status=Status.CANCELLED).delete()
     finished = 0
     for campaign in Campaign.objects.filter(status__in=GOING).order_by("pk"):
         if campaign.status == Status.RUNNING and (campaign.ends_at is None or campaign.ends_at > at):

@@ -290,6 +290,19 @@ def test_cancelling_leaves_nothing_due_and_says_why() -> None:
     assert (campaign.status, campaign.ended_at) == ("cancelled", NOON + HOUR)
 
 
+def test_what_is_heard_while_a_campaign_is_being_cancelled_does_not_stay() -> None:
+    kept, gone = (
+        mailing(kind="triggered", occasion="event", event="member.enrolled", status=status)
+        for status in ("paused", "cancelled")
+    )
+    for campaign in (kept, gone):
+        Trigger.objects.create(
+            campaign=campaign, member=celebrant(), occasion="event:1", happened_at=NOON, due_at=NOON
+        )
+    lifecycle.finish_due(at=NOON)
+    assert Trigger.objects.get().campaign == kept
+
+
 def test_cancelling_a_round_half_way_drops_the_members_that_are_left(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("campaigns.audience.PAGE", 2)
     for _ in range(5):
