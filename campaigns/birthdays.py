@@ -56,12 +56,17 @@ _BIRTHDAYS = f"""{_FACTS}
  LIMIT %(limit)s
 """  # noqa: S608  (table names only)
 _ANNIVERSARIES = f"""{_FACTS}
-  FROM unnest(%(starts)s::timestamptz[], %(ends)s::timestamptz[]) AS d (starts, ends)
+  FROM unnest(%(starts)s::timestamptz[], %(ends)s::timestamptz[], %(years)s::integer[]) AS d (starts, ends, years)
   JOIN {Member._meta.db_table} m ON m.joined_at >= d.starts AND m.joined_at < d.ends AND m.status = 'active'
+ CROSS JOIN LATERAL (SELECT EXTRACT(YEAR FROM m.joined_at AT TIME ZONE 'UTC' - interval '14 hours') AS earliest,
+                            EXTRACT(YEAR FROM m.joined_at AT TIME ZONE 'UTC' + interval '14 hours') AS latest) AS y
  WHERE m.id > %(after)s
+   AND NOT EXISTS (SELECT 1 FROM {Message._meta.db_table} o
+                    WHERE o.member_id = m.id AND o.campaign_id = %(campaign)s AND o.step = ''
+                      AND y.earliest = y.latest AND o.occasion = %(kind)s || ':' || (y.latest + d.years))
  ORDER BY m.id
  LIMIT %(limit)s
-"""
+"""  # noqa: S608  (table names only)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +153,8 @@ class Search:
             self._asked |= {
                 "starts": [start for start, _end in spans],
                 "ends": [end for _start, end in spans],
+                "years": list(range(1, len(spans) + 1)),
+                "kind": self.kind,
             }
 
     def next_page(self) -> list[Celebrant]:
@@ -199,7 +206,7 @@ def _asked(
 def _not_decided(
     campaign: Campaign, due: dict[int, tuple[Celebrant, Decision]]
 ) -> dict[int, tuple[Celebrant, Decision]]:
-    """Those without a message for this year's day; the search for anniversaries cannot know the year."""
+    """Those without a message for this year's day; who joined around new year has a year that only their zone says."""
     years = {decision.day.year for _each, decision in due.values()}
     keys = [occasions.occasion_of(occasions.ANNIVERSARY, year) for year in years]
     written = Message.objects.filter(campaign=campaign, member__in=due, occasion__in=keys)
