@@ -17,7 +17,7 @@ from django.db.models import Min
 
 from campaigns import audience, awards, lifecycle, occasions, rhythm
 from campaigns.deciding import Candidate, Decided, decide
-from campaigns.models import Campaign, Message
+from campaigns.models import Campaign, Message, SendingPolicy
 from campaigns.occasions import Birthday, Decision, Verdict
 from loyalty.clock import UTC
 from loyalty.conditions import ConditionError, NotQueryableError
@@ -141,7 +141,7 @@ class Search:
         days_back = occasions.unsettled_days(look_back_days=look_back, looked_at=campaign.looked_at, at=at)
         self._asked: dict[str, Any] = {"campaign": campaign.pk, "limit": PAGE, "after": 0}
         if self.kind == occasions.BIRTHDAY:
-            days = list(occasions.candidate_days(at=at, days_back=days_back))
+            days = list(occasions.candidate_days(at=at, days_back=days_back, leap_day=leap_day()))
             self._asked |= {
                 "months": [month for month, _day, _year in days],
                 "days": [day for _month, day, _year in days],
@@ -172,6 +172,11 @@ class Search:
             yield from self.next_page()
 
 
+def leap_day() -> occasions.LeapDay:
+    """On which day the policy keeps 29 February in common years."""
+    return occasions.LeapDay[SendingPolicy.objects.values_list("leap_day", flat=True).get(pk=1).upper()]
+
+
 def look_back_of(campaign: Campaign) -> int:
     return min(campaign.look_back_days, occasions.LONGEST_LOOK_BACK)
 
@@ -181,7 +186,7 @@ def _asked(
 ) -> tuple[list[Candidate], int]:
     """Those of the page whose day is unsettled and who are in the audience, and of how many that cannot be said."""
     due: dict[int, tuple[Celebrant, Decision]] = {}
-    failed = 0
+    failed, kept_on = 0, leap_day()
     for each in page:
         try:
             decision = occasions.due_birthday(
@@ -189,6 +194,7 @@ def _asked(
                 at=at,
                 look_back_days=look_back_of(campaign),
                 looked_at=looked_at,
+                leap_day=kept_on,
             )
         except (zoneinfo.ZoneInfoNotFoundError, ValueError):
             logger.exception("birthday_failed", member_id=each.member_id, campaign=campaign.code)
