@@ -17,7 +17,7 @@ from django.db.models import Min
 
 from campaigns import audience, awards, lifecycle, occasions, rhythm
 from campaigns.deciding import Candidate, Decided, decide
-from campaigns.models import Campaign, Message
+from campaigns.models import Campaign, Message, SendingPolicy
 from campaigns.occasions import Birthday, Decision, Verdict
 from loyalty.clock import UTC
 from loyalty.conditions import ConditionError, NotQueryableError
@@ -56,12 +56,17 @@ _BIRTHDAYS = f"""{_FACTS}
  LIMIT %(limit)s
 """  # noqa: S608  (table names only)
 _ANNIVERSARIES = f"""{_FACTS}
-  FROM unnest(%(starts)s::timestamptz[], %(ends)s::timestamptz[]) AS d (starts, ends)
+  FROM unnest(%(starts)s::timestamptz[], %(ends)s::timestamptz[], %(years)s::integer[]) AS d (starts, ends, years)
   JOIN {Member._meta.db_table} m ON m.joined_at >= d.starts AND m.joined_at < d.ends AND m.status = 'active'
+ CROSS JOIN LATERAL (SELECT EXTRACT(YEAR FROM m.joined_at AT TIME ZONE 'UTC' - interval '14 hours') AS earliest,
+                            EXTRACT(YEAR FROM m.joined_at AT TIME ZONE 'UTC' + interval '14 hours') AS latest) AS y
  WHERE m.id > %(after)s
+   AND NOT EXISTS (SELECT 1 FROM {Message._meta.db_table} o
+                    WHERE o.member_id = m.id AND o.campaign_id = %(campaign)s AND o.step = ''
+                      AND y.earliest = y.latest AND o.occasion = %(kind)s || ':' || (y.latest + d.years))
  ORDER BY m.id
  LIMIT %(limit)s
-"""
+"""  # noqa: S608  (table names only)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +141,7 @@ class Search:
         days_back = occasions.unsettled_days(look_back_days=look_back, looked_at=campaign.looked_at, at=at)
         self._asked: dict[str, Any] = {"campaign": campaign.pk, "limit": PAGE, "after": 0}
         if self.kind == occasions.BIRTHDAY:
-            days = list(occasions.candidate_days(at=at, days_back=days_back))
+            days = list(occasions.candidate_days(at=at, days_back=days_back, leap_day=leap_day()))
             self._asked |= {
                 "months": [month for month, _day, _year in days],
                 "days": [day for _month, day, _year in days],
@@ -148,6 +153,8 @@ class Search:
             self._asked |= {
                 "starts": [start for start, _end in spans],
                 "ends": [end for _start, end in spans],
+                "years": list(range(1, len(spans) + 1)),
+                "kind": self.kind,
             }
 
     def next_page(self) -> list[Celebrant]:
@@ -165,6 +172,11 @@ class Search:
             yield from self.next_page()
 
 
+def leap_day() -> occasions.LeapDay:
+    """On which day the policy keeps 29 February in common years."""
+    return occasions.LeapDay[SendingPolicy.objects.values_list("leap_day", flat=True).get(pk=1).upper()]
+
+
 def look_back_of(campaign: Campaign) -> int:
     return min(campaign.look_back_days, occasions.LONGEST_LOOK_BACK)
 
@@ -174,7 +186,7 @@ def _asked(
 ) -> tuple[list[Candidate], int]:
     """Those of the page whose day is unsettled and who are in the audience, and of how many that cannot be said."""
     due: dict[int, tuple[Celebrant, Decision]] = {}
-    failed = 0
+    failed, kept_on = 0, leap_day()
     for each in page:
         try:
             decision = occasions.due_birthday(
@@ -182,6 +194,7 @@ def _asked(
                 at=at,
                 look_back_days=look_back_of(campaign),
                 looked_at=looked_at,
+                leap_day=kept_on,
             )
         except (zoneinfo.ZoneInfoNotFoundError, ValueError):
             logger.exception("birthday_failed", member_id=each.member_id, campaign=campaign.code)
@@ -199,7 +212,7 @@ def _asked(
 def _not_decided(
     campaign: Campaign, due: dict[int, tuple[Celebrant, Decision]]
 ) -> dict[int, tuple[Celebrant, Decision]]:
-    """Those without a message for this year's day; the search for anniversaries cannot know the year."""
+    """Those without a message for this year's day; who joined around new year has a year that only their zone says."""
     years = {decision.day.year for _each, decision in due.values()}
     keys = [occasions.occasion_of(occasions.ANNIVERSARY, year) for year in years]
     written = Message.objects.filter(campaign=campaign, member__in=due, occasion__in=keys)

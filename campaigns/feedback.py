@@ -15,7 +15,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils.text import Truncator
 
-from campaigns import suppression, unsubscribing
+from campaigns import suppression, tracking, unsubscribing
 from campaigns.models import (
     ChannelCode,
     Feedback,
@@ -225,9 +225,18 @@ def _may_be_counted(message: Message | None, kind: str) -> bool:
 
 
 def _was_read(message: Message, row: Feedback) -> None:
-    """The first time stays."""
-    field = "opened_at" if row.kind == Feedback.Kind.OPEN else "clicked_at"
-    Message.objects.filter(pk=message.pk, **{f"{field}__isnull": True}).update(**{field: row.happened_at})
+    """The first time stays, and is announced, unless our own links and picture told of it before.
+
+    Which link was followed is not known here: its fact is empty.
+    """
+    if row.kind == Feedback.Kind.OPEN:
+        first = Message.objects.filter(pk=message.pk, opened_at__isnull=True)
+        if first.update(opened_at=row.happened_at):
+            tracking.tell("message.opened", message.pk, at=row.happened_at)
+        return
+    first = Message.objects.filter(pk=message.pk, clicked_at__isnull=True)
+    if first.update(clicked_at=row.happened_at):
+        tracking.tell("message.clicked", message.pk, at=row.happened_at, link="")
 
 
 def _address_of(message: Message | None) -> str:

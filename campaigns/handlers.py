@@ -7,11 +7,18 @@ from loyalty.events.bus import subscribe
 from loyalty.events.models import Event
 from members.segments.refresh import keep_fresh, touches
 
-for _name in ("message.sent", "message.opened", "message.clicked"):
+_OF_MESSAGES = (
+    "message.sent",
+    "message.opened",
+    "message.clicked",
+    "voucher.redeemed",
+    "voucher.rolled_back",
+)
+for _name in _OF_MESSAGES:
     touches(_name, "messages")
 
 
-@subscribe("message.sent", "message.opened", "message.clicked", key="campaigns.keep_segments_fresh")
+@subscribe(*_OF_MESSAGES, key="campaigns.keep_segments_fresh")
 def keep_segments_fresh(events: list[Event]) -> None:
     """Ask the segments again that look at messages, about the members who were sent some or took them up."""
     keep_fresh(events, at=clock.now())

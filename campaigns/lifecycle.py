@@ -12,9 +12,10 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
-from campaigns import audience, readiness
-from campaigns.models import Campaign, Message, Round, SendingPolicy, Text, Trigger, Variant
+from campaigns import approval, audience, readiness
+from campaigns.models import Campaign, Message, Round, Text, Trigger, Variant
 from campaigns.readiness import CampaignRefused
 from loyalty.events import bus
 
@@ -77,20 +78,36 @@ def is_editable(campaign: Campaign) -> bool:
 def submit(*, campaign_id: int, staff_id: int | None, at: dt.datetime) -> Campaign:
     """Make a draft ready to go: it waits for a second person, for its time, or goes at once.
 
-    A one-off campaign to more members than the policy lets one person write to awaits approval. Raises CampaignRefused
-    with the first thing to mend; nothing is written then.
+    One that goes to more members at once than the policy lets one person write to awaits approval. Raises
+    CampaignRefused with the first thing to mend; nothing is written then.
     """
     with transaction.atomic():
         campaign = _held(campaign_id, "submit")
         readiness.check(campaign, at=at)
         campaign.submitted_by_id, campaign.problem = staff_id, ""
         if _needs_approval(campaign, at=at):
-            campaign.status = Status.AWAITING
-            campaign.save()
-            _tell("campaign.submitted", campaign, at=at)
+            _ask_for_approval(campaign, at=at)
         else:
             _set_going(campaign, at=at)
     return campaign
+
+
+def _needs_approval(campaign: Campaign, *, at: dt.datetime) -> bool:
+    """Whether somebody else has to agree; an approval of before is void, for what has been changed since."""
+    _void_approval(campaign)
+    if not approval.goes_to_all(campaign):
+        return False
+    return approval.is_needed(campaign, size=audience.count(campaign, at=at), policy=approval.policy())
+
+
+def _void_approval(campaign: Campaign) -> None:
+    campaign.approved_by = campaign.approved_at = campaign.approved_for = None
+
+
+def _ask_for_approval(campaign: Campaign, *, at: dt.datetime) -> None:
+    campaign.status = Status.AWAITING
+    campaign.save()
+    _tell("campaign.submitted", campaign, at=at)
 
 
 def approve(*, campaign_id: int, staff_id: int, at: dt.datetime) -> Campaign:
@@ -102,17 +119,20 @@ def approve(*, campaign_id: int, staff_id: int, at: dt.datetime) -> Campaign:
                 "approved_by", _("You submitted this campaign yourself: somebody else has to approve it.")
             )
         readiness.check(campaign, at=at)
-        campaign.approved_by_id, campaign.approved_at = staff_id, at
+        campaign.approved_by_id, campaign.approved_at, campaign.problem = staff_id, at, ""
+        campaign.approved_for = audience.count(campaign, at=at)
         _set_going(campaign, at=at)
     return campaign
 
 
 def send_back(*, campaign_id: int, staff_id: int, at: dt.datetime) -> Campaign:
-    """Make a campaign that has not begun a draft again, to be changed; an approval is void then."""
+    """Make a campaign that has not begun a draft again, to be changed, or pause one that has; its approval is void."""
     with transaction.atomic():
         campaign = _held(campaign_id, "send_back")
-        campaign.status = Status.DRAFT
-        campaign.submitted_by = campaign.approved_by = campaign.approved_at = None
+        goes_on = campaign.kind != Kind.ONE_OFF and campaign.started_at is not None
+        campaign.status = Status.PAUSED if goes_on else Status.DRAFT
+        campaign.submitted_by = None
+        _void_approval(campaign)
         campaign.save()
         _tell("campaign.sent_back", campaign, at=at, staff=staff_id)
     return campaign
@@ -141,7 +161,8 @@ def pause(*, campaign_id: int, staff_id: int | None, at: dt.datetime) -> Campaig
 def resume(*, campaign_id: int, staff_id: int | None, at: dt.datetime) -> Campaign:
     """Go on where ``pause`` stopped. What came up meanwhile is sent within the look-back; nothing older is owed.
 
-    Raises CampaignRefused when what was changed while it was paused is not fit to be sent.
+    A schedule to many awaits approval again, for it may have been changed. Raises CampaignRefused when what was
+    changed while it was paused is not fit to be sent.
     """
     with transaction.atomic():
         campaign = _held(campaign_id, "resume")
@@ -150,9 +171,13 @@ def resume(*, campaign_id: int, staff_id: int | None, at: dt.datetime) -> Campai
             campaign.status = Status.SENDING if begun else Status.SCHEDULED
         else:
             readiness.check(campaign, at=at)
+            _forgive(campaign, at=at)
+            if _needs_approval(campaign, at=at):
+                campaign.submitted_by_id, campaign.problem = staff_id, ""
+                _ask_for_approval(campaign, at=at)
+                return campaign
             campaign.status = Status.RUNNING
             campaign.started_at = campaign.started_at or at
-            _forgive(campaign, at=at)
         campaign.problem = ""
         campaign.save()
         _tell("campaign.resumed", campaign, at=at, staff=staff_id)
@@ -200,7 +225,7 @@ def archive(*, campaign_id: int, staff_id: int | None, at: dt.datetime) -> Campa
 _NOT_CLONED = frozenset(
     {
         "id", "public_id", "code", "names", "status", "created_at", "submitted_by", "approved_by",
-        "approved_at", "started_at", "ended_at", "archived_at", "cloned_from", "looked_at", "problem",
+        "approved_at", "approved_for", "started_at", "ended_at", "archived_at", "cloned_from", "looked_at", "problem",
         "winner", "winner_chosen_at", "send_at", "ends_at",
     }
 )  # fmt: skip
@@ -246,7 +271,11 @@ def _free_code(code: str) -> tuple[int, str]:
 
 
 def finish_due(*, at: dt.datetime) -> int:
-    """Mark as sent what has nothing left to decide or to send, and end what has reached its end; how many."""
+    """Mark as sent what has nothing left to decide or to send, and end what has reached its end; how many.
+
+    What a cancelled campaign heard of while it was being cancelled is dropped.
+    """
+    Trigger.objects.filter(campaign__status=Status.CANCELLED).delete()
     finished = 0
     for campaign in Campaign.objects.filter(status__in=GOING).order_by("pk"):
         if campaign.status == Status.RUNNING and (campaign.ends_at is None or campaign.ends_at > at):
@@ -287,6 +316,18 @@ def halt(campaign: Campaign, problem: str, *, at: dt.datetime) -> None:
     _tell("campaign.halted", campaign, at=at, problem=problem[:300])
 
 
+def hold_back(campaign: Campaign, *, size: int, at: dt.datetime) -> None:
+    """Ask for approval of a round to ``size`` members that was about to begin. The caller holds the campaign's lock."""
+    told = ngettext(
+        "The audience has grown to %(count)s member, more than was approved. Nothing was sent.",
+        "The audience has grown to %(count)s members, more than was approved. Nothing was sent.",
+        size,
+    )
+    campaign.problem = told % {"count": size}
+    _void_approval(campaign)
+    _ask_for_approval(campaign, at=at)
+
+
 def _held(campaign_id: int, step: str) -> Campaign:
     campaign = Campaign.objects.select_for_update(no_key=True).get(pk=campaign_id)
     if not may(step, campaign):
@@ -295,19 +336,12 @@ def _held(campaign_id: int, step: str) -> Campaign:
     return campaign
 
 
-def _needs_approval(campaign: Campaign, *, at: dt.datetime) -> bool:
-    if campaign.kind != Kind.ONE_OFF:
-        return False
-    policy, _made = SendingPolicy.objects.get_or_create(pk=1)
-    return audience.count(campaign, at=at) > policy.approval_above
-
-
 def _set_going(campaign: Campaign, *, at: dt.datetime) -> None:
     """One-off: scheduled, and taken up by the next tick once it is time. Otherwise it runs from now on."""
     one_off = campaign.kind == Kind.ONE_OFF
     campaign.status = Status.SCHEDULED if one_off else Status.RUNNING
     if not one_off:
-        campaign.started_at = at
+        campaign.started_at = campaign.started_at or at
     campaign.save()
     _tell("campaign.scheduled" if one_off else "campaign.started", campaign, at=at)
 

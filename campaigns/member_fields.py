@@ -1,15 +1,38 @@
 """What conditions may ask of the messages a member was sent, and what became of them."""
 
+import datetime as dt
+
+from django.db.models import Exists, OuterRef, QuerySet, Subquery
 from django.utils.translation import gettext_lazy as _
 
 from campaigns.models import Campaign, Message
 from loyalty.conditions import Field, FieldType, How, Measure, Relation, Rows, subject
+from rewards.models import VoucherUse
 
 ARMS = [(value, label) for value, label in Message.Arm.choices if value]
 
 
 def campaigns() -> list[tuple[str, str]]:
     return [(campaign.code, str(campaign)) for campaign in Campaign.objects.all()]
+
+
+def _uses(prefix: str) -> QuerySet[VoucherUse]:
+    """The uses, not taken back, of the voucher that the message gave: found by its member's vouchers."""
+    return VoucherUse.objects.filter(
+        voucher__member=OuterRef(f"{prefix}member"),
+        voucher__source="campaigns.message",
+        voucher__source_id=OuterRef(f"{prefix}pk"),
+        state=VoucherUse.State.REDEEMED,
+    )
+
+
+def _voucher_used(prefix: str, at: dt.datetime) -> Exists:
+    return Exists(_uses(prefix))
+
+
+def _voucher_used_at(prefix: str, at: dt.datetime) -> Subquery:
+    """The first use, where the voucher can be used more than once."""
+    return Subquery(_uses(prefix).order_by("at", "pk").values("at")[:1])
 
 
 def register() -> None:
@@ -44,6 +67,18 @@ def register() -> None:
         Field("read_at", FieldType.DATETIME, _("time of reading in the portal"), orm="read_at"),
         Field("opened_at", FieldType.DATETIME, _("time of opening"), orm="opened_at"),
         Field("clicked_at", FieldType.DATETIME, _("time of following a link"), orm="clicked_at"),
+        Field(
+            "voucher_used",
+            FieldType.BOOLEAN,
+            _("the voucher given with the message was used"),
+            orm=_voucher_used,
+        ),
+        Field(
+            "voucher_used_at",
+            FieldType.DATETIME,
+            _("time of using the voucher given with the message"),
+            orm=_voucher_used_at,
+        ),
     )
     subject("member").relate(
         Relation(

@@ -61,22 +61,36 @@ def joining_day(joined_at: dt.datetime, time_zone: str) -> dt.date:
     return clock.local_date(joined_at, time_zone)
 
 
-def birthday_in(birth_date: dt.date, year: int) -> dt.date:
-    """The day on which the birthday is kept in ``year``: 29 February on 28 February in common years."""
+class LeapDay(enum.Enum):
+    """The day, as (month, day), on which 29 February is kept in common years."""
+
+    BEFORE = (2, 28)
+    AFTER = (3, 1)
+
+
+def birthday_in(birth_date: dt.date, year: int, leap_day: LeapDay = LeapDay.BEFORE) -> dt.date:
+    """The day on which the birthday is kept in ``year``: 29 February as ``leap_day`` says in common years."""
     if (birth_date.month, birth_date.day) == (2, 29) and not calendar.isleap(year):
-        return dt.date(year, 2, 28)
+        return dt.date(year, *leap_day.value)
     return birth_date.replace(year=year)
 
 
-def latest_birthday(birth_date: dt.date, today: dt.date) -> dt.date | None:
+def latest_birthday(
+    birth_date: dt.date, today: dt.date, leap_day: LeapDay = LeapDay.BEFORE
+) -> dt.date | None:
     """The last birthday kept on or before ``today``; none before the first one, a year after birth."""
-    this_year = birthday_in(birth_date, today.year)
-    day = this_year if this_year <= today else birthday_in(birth_date, today.year - 1)
+    this_year = birthday_in(birth_date, today.year, leap_day)
+    day = this_year if this_year <= today else birthday_in(birth_date, today.year - 1, leap_day)
     return day if day.year > birth_date.year else None
 
 
 def due_birthday(
-    facts: Birthday, *, at: dt.datetime, look_back_days: int, looked_at: dt.datetime | None
+    facts: Birthday,
+    *,
+    at: dt.datetime,
+    look_back_days: int,
+    looked_at: dt.datetime | None,
+    leap_day: LeapDay = LeapDay.BEFORE,
 ) -> Decision | None:
     """What to do for one member at the moment ``at``; None when no birthday is unsettled.
 
@@ -88,7 +102,7 @@ def due_birthday(
     def days_since(day: dt.date, moment: dt.datetime) -> int:
         return (clock.local_date(moment, facts.time_zone) - day).days
 
-    day = latest_birthday(facts.birth_date, clock.local_date(at, facts.time_zone))
+    day = latest_birthday(facts.birth_date, clock.local_date(at, facts.time_zone), leap_day)
     if day is None or days_since(day, facts.joined_at) > 0:
         return None
     is_open = days_since(day, at) <= look_back_days
@@ -106,7 +120,9 @@ def unsettled_days(*, look_back_days: int, looked_at: dt.datetime | None, at: dt
     return min(LONGEST_LOOK_BACK, look_back_days + 1 + max(0, (at - looked_at).days))
 
 
-def candidate_days(*, at: dt.datetime, days_back: int) -> Iterator[tuple[int, int, int]]:
+def candidate_days(
+    *, at: dt.datetime, days_back: int, leap_day: LeapDay = LeapDay.BEFORE
+) -> Iterator[tuple[int, int, int]]:
     """The (month, day, year) of every birth date that may be open at ``at`` somewhere on earth, year of the birthday.
 
     From the earliest calendar day now lived anywhere less ``days_back`` to the latest; each pair of month and day
@@ -118,7 +134,7 @@ def candidate_days(*, at: dt.datetime, days_back: int) -> Iterator[tuple[int, in
     )
     while day <= last:
         yield day.month, day.day, day.year
-        if (day.month, day.day) == (2, 28) and not calendar.isleap(day.year):
+        if (day.month, day.day) == leap_day.value and not calendar.isleap(day.year):
             yield 2, 29, day.year
         day += dt.timedelta(days=1)
 

@@ -98,6 +98,7 @@ BLUEPRINTS = (
         {
             "event": "points.expiring",
             "purpose": Purpose.SERVICE.value,
+            "hold_out_percent": 0,
             "goal": Campaign.Goal.REDEMPTION.value,
         },
     ),
@@ -112,6 +113,7 @@ BLUEPRINTS = (
             "event": "tier.changed",
             "event_conditions": {"field": "direction", "op": "eq", "value": "up"},
             "purpose": Purpose.SERVICE.value,
+            "hold_out_percent": 0,
         },
     ),
     Blueprint(

@@ -12,7 +12,7 @@ from dataclasses import replace
 import structlog
 from django.db import InterfaceError, OperationalError, transaction
 
-from campaigns import audience, awards, lifecycle, rhythm
+from campaigns import approval, audience, awards, lifecycle, rhythm
 from campaigns.deciding import Candidate, Decided, decide
 from campaigns.models import Campaign, Message, Round, RoundPage
 from loyalty import programme
@@ -48,6 +48,14 @@ def begin_due(*, at: dt.datetime) -> int:
     return begun
 
 
+class _TooLarge(Exception):
+    """The audience of a round that was about to begin has more members than were approved."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        self.size = size
+
+
 def starts_at(campaign: Campaign, *, at: dt.datetime) -> dt.datetime:
     """When a one-off campaign is decided about: at its time, or when that time comes to the first clocks on earth."""
     if campaign.send_at is None:
@@ -63,10 +71,19 @@ def wall_of(moment: dt.datetime) -> dt.datetime:
 
 
 def _apart(campaign: Campaign, begin: Callable[..., int], *, at: dt.datetime) -> int:
-    """Begin one campaign's rounds in a transaction of its own; one whose audience cannot be read is halted."""
+    """Begin one campaign's rounds in a transaction of its own; one whose audience cannot be read is halted.
+
+    One whose audience is larger than was approved waits for approval, and nothing of the round is left.
+    """
     try:
         with transaction.atomic():
             return begin(campaign.pk, at=at)
+    except _TooLarge as too_large:
+        with transaction.atomic():
+            held = Campaign.objects.select_for_update(no_key=True).get(pk=campaign.pk)
+            if held.status == campaign.status:
+                lifecycle.hold_back(held, size=too_large.size, at=at)
+        return 0
     except (ConditionError, NotQueryableError) as unreadable:
         with transaction.atomic():
             held = Campaign.objects.select_for_update(no_key=True).get(pk=campaign.pk)
@@ -86,13 +103,18 @@ def _begin_one_off(campaign_id: int, *, at: dt.datetime) -> int:
 
 
 def _begin_dates(campaign_id: int, *, at: dt.datetime) -> int:
-    """A round for each date since the last look; one older than the look-back is written down as too late."""
+    """A round for the date that has come since the last look; those missed are written down as too late.
+
+    Only the latest is sent after an outage, however many there were, and not after the look-back: nobody is to get the
+    same message several times at once.
+    """
     campaign = lifecycle.hold(campaign_id)
     if campaign is None:
         return 0
     begun = 0
-    for due in dates(campaign, until=at):
-        is_late = at - due.at > dt.timedelta(days=campaign.look_back_days)
+    come = list(dates(campaign, until=at))
+    for due in come:
+        is_late = due is not come[-1] or at - due.at > dt.timedelta(days=campaign.look_back_days)
         begun += _begin(campaign, due.occasion, due.at, at=at, is_late=is_late)
     Campaign.objects.filter(pk=campaign_id).update(looked_at=at)
     return begun
@@ -117,7 +139,10 @@ def dates(campaign: Campaign, *, until: dt.datetime) -> Iterator[rhythm.Due]:
 def _begin(
     campaign: Campaign, occasion: str, due_at: dt.datetime, *, at: dt.datetime, is_late: bool = False
 ) -> bool:
-    """Create the round with its audience; False when there was one. A late one is there to tell that it was missed."""
+    """Create the round with its audience; False when there was one. A late one is there to tell that it was missed.
+
+    Raises ``_TooLarge``.
+    """
     late = {"status": Round.Status.CANCELLED, "reason": Round.Reason.TOO_LATE, "ended_at": at}
     round_, is_new = Round.objects.get_or_create(
         campaign=campaign,
@@ -127,7 +152,10 @@ def _begin(
     if not is_new or is_late:
         return False
     round_.campaign = campaign
-    Round.objects.filter(pk=round_.pk).update(audience=audience.freeze(round_, at=at))
+    size = audience.freeze(round_, at=at)
+    if approval.is_needed(campaign, size=size, policy=approval.policy()):
+        raise _TooLarge(size)
+    Round.objects.filter(pk=round_.pk).update(audience=size)
     return True
 
 

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from campaigns import audience, rhythm, trigger_events
+from campaigns.experiments.assignment import hold_out_percent_of
 from campaigns.models import Campaign, ChannelCode
 from loyalty.conditions import ConditionError
 
@@ -132,11 +133,13 @@ def gift(campaign: Campaign) -> str:
 
 def measure(campaign: Campaign) -> str:
     """How the campaign is measured, and against whom."""
-    percent = number_format(campaign.hold_out_percent.normalize() + 0, use_l10n=True)
+    percent = number_format(hold_out_percent_of(campaign).normalize() + 0, use_l10n=True)
     told = _("It has worked when there is %(goal)s within %(days)s days.") % {
         "goal": campaign.get_goal_display(),
         "days": campaign.goal_days,
     }
+    if campaign.purpose == Campaign.Purpose.SERVICE:
+        return f"{told} {_('Nobody is held out of service messages.')}"
     if not campaign.hold_out_percent:
         return f"{told} {_('Nobody is held out, so the difference it makes cannot be measured.')}"
     return f"{told} {_('%(percent)s %% are held out.') % {'percent': percent}}"

@@ -116,7 +116,7 @@ def opened(token: str, *, at: dt.datetime) -> bool:
         with transaction.atomic():
             first = Message.objects.filter(pk=numbers[0], opened_at__isnull=True)
             if first.update(opened_at=at):
-                _tell("message.opened", numbers[0], at=at)
+                tell("message.opened", numbers[0], at=at)
     return True
 
 
@@ -131,10 +131,11 @@ def _click(message_id: int, link: Link, *, at: dt.datetime) -> None:
     with transaction.atomic():
         Click.objects.create(message_id=message_id, link=link, at=at)
         Message.objects.filter(pk=message_id).update(clicked_at=Coalesce(F("clicked_at"), at))
-        _tell("message.clicked", message_id, at=at, link=link.url)
+        tell("message.clicked", message_id, at=at, link=link.url)
 
 
-def _tell(name: str, message_id: int, *, at: dt.datetime, **facts: Any) -> None:
+def tell(name: str, message_id: int, *, at: dt.datetime, **facts: Any) -> None:
+    """Announce that a message was opened or a link of it followed."""
     message = Message.objects.only("member_id", "campaign_id", "occasion").get(pk=message_id)
     announce(
         name,

@@ -77,9 +77,9 @@ def _ranks(facts: Sequence[Facts]) -> list[Facts]:
 
 def _campaigns(facts: Sequence[Facts]) -> list[Facts]:
     """The code of the campaign that the message was of."""
-    ids = {each.get("campaign_id") for each in facts}
-    codes = dict(Campaign.objects.filter(pk__in=ids - {None}).values_list("pk", "code"))
-    return [{**each, "campaign": codes.get(each.get("campaign_id"))} for each in facts]
+    ids = [int(each.get("campaign_id") or 0) for each in facts]
+    codes = dict(Campaign.objects.filter(pk__in=set(ids)).values_list("pk", "code"))
+    return [{**each, "campaign": codes.get(id_)} for each, id_ in zip(facts, ids, strict=True)]
 
 
 _points = Field("points", FieldType.INTEGER, _("points"))

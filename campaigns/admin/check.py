@@ -10,9 +10,10 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.translation import gettext
 
-from campaigns import lifecycle, readiness, summary
+from campaigns import approval, lifecycle, readiness, summary
 from campaigns.admin import parts
 from campaigns.admin.steps import counted
+from campaigns.experiments.assignment import hold_out_percent_of
 from campaigns.forms import ConfirmForm
 from campaigns.lifecycle import CampaignRefused
 from campaigns.models import Campaign, ChannelPolicy, SendingPolicy
@@ -104,7 +105,7 @@ def check_page(model_admin: "CampaignAdmin", request: HttpRequest, campaign_id: 
             "warnings": [each for each in found if not each.is_error],
             "estimate": estimate(campaign, reached, policy) if isinstance(reached, CampaignReach) else None,
             "currency": programme.current().base_currency,
-            "needs_second": campaign.kind == Campaign.Kind.ONE_OFF and size > policy.approval_above,
+            "needs_second": approval.is_needed(campaign, size=size, policy=policy),
             "may_submit": request.user.has_perm(parts.SEND) and lifecycle.may("submit", campaign),
             "at_once": campaign.kind == Campaign.Kind.ONE_OFF and campaign.send_at is None,
         },
@@ -188,7 +189,9 @@ def estimate(campaign: Campaign, reach: CampaignReach, policy: SendingPolicy) ->
 
     A ceiling: a member whom two ways reach is counted with the first of them, caps and pauses are left out.
     """
-    share = (policy.global_hold_out_percent + campaign.hold_out_percent) / 100
+    is_service = campaign.purpose == Campaign.Purpose.SERVICE
+    of_all = Decimal(0) if is_service else policy.global_hold_out_percent
+    share = (of_all + hold_out_percent_of(campaign)) / 100
     held_out = int((reach.reached * min(share, Decimal(1))).to_integral_value(ROUND_HALF_UP))
     written_to = reach.reached - held_out
     costs = dict(ChannelPolicy.objects.values_list("channel", "cost"))

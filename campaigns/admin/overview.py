@@ -34,6 +34,15 @@ DONE = {
     "cancel": _("It was cancelled. What was waiting is not sent."),
     "archive": _("It was archived. Its messages and results stay."),
 }
+BECAME = {
+    ("resume", Campaign.Status.AWAITING): _("Submitted. A second person has to approve it."),
+    ("send_back", Campaign.Status.PAUSED): _("It is paused. Resume it when you are done."),
+}
+"""What is told instead where the step led elsewhere than usual."""
+SOON, SLOWLY = 3, 10
+"""After so many seconds the page asks for the figures again; the longer time where counting them is work."""
+MANY = 100_000
+"""Messages of a campaign from which on counting them is."""
 UNDERWAY = (Campaign.Status.SENDING, Campaign.Status.RUNNING, Campaign.Status.SCHEDULED)
 
 
@@ -107,6 +116,7 @@ def figures_of(request: HttpRequest, campaign: Campaign) -> dict[str, Any]:
         "unknown": progress.counts.get("unknown", 0),
         "may_retry": request.user.has_perm(parts.SETTLE),
         "underway": campaign.status in UNDERWAY,
+        "every": SLOWLY if sum(progress.counts.values()) > MANY else SOON,
         "figures_url": f"{parts.url('figures', campaign.pk)}?{urlencode({'was': campaign.status})}",
         "unknown_url": f"{messages_url(campaign)}&status__exact=unknown",
         "next_at": summary.next_at(campaign, after=clock.now()),
@@ -170,10 +180,10 @@ def _act(request: HttpRequest, campaign: Campaign, key: str) -> str:
         lifecycle.pause(**given)
         messages.success(request, gettext("It is paused. Resume it when you are done."))
         return parts.url("what", campaign.pk)
-    getattr(lifecycle, key)(**given)
+    done = getattr(lifecycle, key)(**given)
     if key in {"approve", "start", "resume"}:
         parts.look_soon()
-    messages.success(request, str(DONE[key]))
+    messages.success(request, str(BECAME.get((key, done.status), DONE[key])))
     if key == "send_back":
         return parts.url("who", campaign.pk)
     return parts.list_url() if key == "archive" else overview

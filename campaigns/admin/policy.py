@@ -48,6 +48,7 @@ class SendingPolicyAdmin(_FixedRows):
             _("Held out of everything"),
             {"fields": (("global_hold_out_percent", "global_hold_out_key"), "worth")},
         ),
+        (_("Birthdays and anniversaries"), {"fields": ("leap_day",)}),
         (_("Approval"), {"fields": ("approval_above",)}),
         (_("Tracking"), {"fields": ("track_opens",)}),
         (

@@ -1,5 +1,6 @@
 """The steps of a campaign that are one form each: who, when, what members get; with what is counted beside them."""
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
@@ -10,7 +11,7 @@ from django.utils.translation import gettext
 
 from campaigns import audience, building, reach, summary
 from campaigns.admin import parts
-from campaigns.admin.needed import size_table
+from campaigns.admin.needed import Needed, size_table
 from campaigns.forms import GiftForm, Step, WhenForm, WhoForm
 from campaigns.lifecycle import CampaignRefused
 from campaigns.models import Campaign, ChannelCode, ChannelPolicy, SendingPolicy
@@ -155,7 +156,7 @@ def gift_page(model_admin: "CampaignAdmin", request: HttpRequest, campaign_id: i
     held_out = campaign.hold_out_percent
     if request.method == "POST" and form.is_valid():
         held_out = form.cleaned_data["hold_out_percent"]
-    context = {"needed": size_table(held_out), "needed_url": parts.url("needed", campaign.pk)}
+    context = {"needed": _needed(campaign, held_out), "needed_url": parts.url("needed", campaign.pk)}
     return step_page(model_admin, request, campaign, form, here="gift", context=context)
 
 
@@ -168,6 +169,10 @@ def needed_view(model_admin: "CampaignAdmin", request: HttpRequest, campaign_id:
     form = GiftForm(request.POST, campaign=campaign, several=campaign.variants.count() > 1)
     form.is_valid()
     held_out = form.cleaned_data.get("hold_out_percent")
-    return TemplateResponse(
-        request, "admin/campaigns/needed.html", {"needed": size_table(held_out) if held_out else []}
-    )
+    return TemplateResponse(request, "admin/campaigns/needed.html", {"needed": _needed(campaign, held_out)})
+
+
+def _needed(campaign: Campaign, held_out: Decimal | None) -> list[Needed]:
+    """The table of sizes; empty where nobody is held out, as of service messages."""
+    is_service = campaign.purpose == Campaign.Purpose.SERVICE
+    return [] if is_service or not held_out else size_table(held_out)

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Min, Q, QuerySet
+from django.db.models import DateTimeField, DurationField, ExpressionWrapper, F, Min, Q, QuerySet, Value
+from django.db.models.functions import Greatest
 
 from campaigns.channels.registry import marks_together
 from campaigns.dispatch import claiming
@@ -16,7 +17,8 @@ from campaigns.models import Campaign, Message
 from loyalty.runs.record import RunRecorder
 
 OVERDUE = dt.timedelta(days=3)
-"""A greeting, or what follows something that happened, has missed its day by then."""
+"""A greeting, or what follows something that happened, has missed its day by then, where the campaign's look-back is
+not longer."""
 OVERDUE_TO_ALL = dt.timedelta(days=14)
 """The same for a one-off campaign, which may have been paused meanwhile."""
 
@@ -39,10 +41,17 @@ def recover(*, at: dt.datetime, run: RunRecorder) -> None:
 
 
 def give_up_overdue(*, at: dt.datetime, run: RunRecorder) -> None:
-    """Messages that no channel could take for days have failed: their day is over. Those of a pause wait on."""
+    """Messages that no channel could take for days have failed: their day is over.
+
+    A pause counts as well: those of a paused campaign wait, and fail when it is resumed and they are too old by then.
+    """
     to_all = Q(campaign__kind=Campaign.Kind.ONE_OFF)
-    overdue = Message.objects.filter(
-        (to_all & Q(due_at__lte=at - OVERDUE_TO_ALL)) | (~to_all & Q(due_at__lte=at - OVERDUE)),
+    days = Greatest(F("campaign__look_back_days"), Value(OVERDUE.days))
+    patience = ExpressionWrapper(days * Value(dt.timedelta(days=1)), output_field=DurationField())
+    ends = ExpressionWrapper(F("due_at") + patience, output_field=DateTimeField())
+    overdue = Message.objects.annotate(ends=ends).filter(
+        (to_all & Q(due_at__lte=at - OVERDUE_TO_ALL)) | (~to_all & Q(ends__lte=at)),
+        due_at__lte=at - OVERDUE,
         campaign__status__in=GOING,
     )
     run.progress(failed=_settle(overdue, Message.Status.FAILED, Message.Reason.GAVE_UP))

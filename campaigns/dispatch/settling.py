@@ -27,13 +27,17 @@ class Outcome(enum.StrEnum):
 def retry_failed(*, campaign_id: int, at: dt.datetime) -> int:
     """Have everything of a campaign that failed tried again, with all tries before it; returns how many.
 
-    A campaign that was over goes on for it. Raises CampaignRefused when it was cancelled or archived.
+    A campaign that was over goes on for it; who waited for a winner that was chosen since gets that. Raises
+    CampaignRefused when it was cancelled or archived.
     """
     with transaction.atomic():
         _reopen(campaign_id)
         failed = Message.objects.filter(campaign=campaign_id, status=Status.FAILED).order_by("pk")
         locked = failed.select_for_update(no_key=True).values("pk")
-        return _make_due(Message.objects.filter(pk__in=locked, status=Status.FAILED), at=at)
+        chosen = Message.objects.filter(pk__in=locked, status=Status.FAILED)
+        waited = chosen.filter(arm=Message.Arm.TREATED, variant=None)
+        waited.update(variant=Campaign.objects.filter(pk=campaign_id).values("winner"))
+        return _make_due(chosen, at=at)
 
 
 def settle_unknown(*, message_ids: Collection[int], outcome: str, at: dt.datetime) -> int:

@@ -58,7 +58,7 @@ class Assignment:
 def assignment_of(campaign: Campaign, policy: SendingPolicy, variants: Sequence[Variant]) -> Assignment:
     """How ``campaign`` divides its members as it stands now. A winner chosen goes to everybody from then on.
 
-    What is about the member's own account is not kept from those who are held out of everything.
+    What is about the member's own account is kept from nobody.
     """
     drawn = sorted((each for each in variants if each.weight), key=lambda each: each.pk)
     if campaign.winner_id is not None:
@@ -68,13 +68,18 @@ def assignment_of(campaign: Campaign, policy: SendingPolicy, variants: Sequence[
         global_key=f"global:{policy.global_hold_out_key}",
         global_hold_out=0.0 if is_service else _share(policy.global_hold_out_percent),
         hold_out_key=f"{campaign.public_id}:hold-out",
-        hold_out=_share(campaign.hold_out_percent),
+        hold_out=_share(hold_out_percent_of(campaign)),
         variant_key=f"{campaign.public_id}:variant",
         variant_ids=tuple(each.pk for each in drawn),
         edges=tuple(itertools.accumulate(each.weight for each in drawn)),
         test_key=f"{campaign.public_id}:test",
         test=campaign.test_percent / 100 if has_test(campaign) else 1.0,
     )
+
+
+def hold_out_percent_of(campaign: Campaign) -> Decimal:
+    """How many percent the campaign itself leaves out: 0 of service messages, which members cannot do without."""
+    return Decimal(0) if campaign.purpose == Campaign.Purpose.SERVICE else campaign.hold_out_percent
 
 
 def has_test(campaign: Campaign) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 from campaigns.experiments.statistics import Difference, Interval
 
-VERSION = 1
+VERSION = 2
 """Raise it when a definition in ``results`` changes."""
 
 
@@ -68,7 +68,8 @@ class Figures:
     """A whole result. ``variants`` and ``against_held_out`` are in the order of the variants' codes.
 
     ``variants_p`` compares the two best variants with each other; ``sample_ratio_p`` is the check that members fell
-    among the sides as they should. ``open_windows`` counts members whose window of the goal is not over yet.
+    among the sides as they should. ``of_trial_only``: the variants' figures are those of members they were tried on
+    before one won. ``open_windows`` counts members whose window of the goal is not over yet.
     """
 
     computed_at: dt.datetime
@@ -85,6 +86,7 @@ class Figures:
     open_windows: int
     not_in_experiment: int
     is_final: bool
+    of_trial_only: bool = False
 
     def as_json(self) -> dict[str, Any]:
         return {**asdict(self), "computed_at": self.computed_at.isoformat(), "verdict": self.verdict.value}

@@ -17,7 +17,9 @@ from typing import Any
 from django.db import connection
 
 from campaigns.experiments import statistics
+from campaigns.experiments.assignment import hold_out_percent_of
 from campaigns.experiments.figures import VERSION, Comparison, Figures, Side, Verdict
+from campaigns.experiments.share_sql import share_sql
 from campaigns.experiments.statistics import Sample, Share
 from campaigns.models import Campaign, CampaignResult, Message, SendingPolicy, Variant
 from loyalty import conditions, programme
@@ -38,6 +40,8 @@ exposed AS MATERIALIZED (
            CASE WHEN arm = '{TREATED}' THEN points ELSE 0 END AS points, cost
       FROM {Message._meta.db_table}
      WHERE campaign_id = %(campaign)s AND arm IN ('{TREATED}', '{HELD_OUT}') AND due_at <= %(at)s
+       AND (%(until)s::timestamptz IS NULL
+            OR created_at < %(until)s AND {share_sql("%(test_key)s", "member_id")} < %(test)s)
 ),
 unit AS MATERIALIZED (
     SELECT member_id, (array_agg(arm ORDER BY starts))[1] AS arm,
@@ -134,13 +138,18 @@ class Count:
 
 
 def compute(campaign: Campaign, *, at: dt.datetime) -> Figures:
-    """The result as of ``at``: two statements, whatever the number of recipients."""
+    """The result as of ``at``: two or three statements, whatever the number of recipients.
+
+    Once a variant has won, the variants are compared by those only whom they were tried on: whoever gets the winner
+    later was not drawn for it, and counts with all written to alone.
+    """
     counts = _counts(campaign, at=at)
     policy = SendingPolicy.objects.get(pk=1)
     variants = list(campaign.variants.order_by("code"))
     treated = sum((count for (arm, _variant), count in counts.items() if arm == TREATED), Count())
     held = sum((count for (arm, _variant), count in counts.items() if arm == HELD_OUT), Count())
-    by_variant = [(each, counts.get((TREATED, each.pk), Count())) for each in variants]
+    tried = counts if campaign.winner_chosen_at is None else _counts(campaign, at=at, tried_only=True)
+    by_variant = [(each, tried.get((TREATED, each.pk), Count())) for each in variants]
     prices = Prices(policy)
     lift = _compare("treated", treated, held, prices, campaign)
     ratio = _sample_ratio(campaign, treated, held, by_variant)
@@ -161,6 +170,7 @@ def compute(campaign: Campaign, *, at: dt.datetime) -> Figures:
         open_windows=treated.open_windows + held.open_windows,
         not_in_experiment=Message.objects.filter(campaign=campaign, arm=Message.Arm.NONE).count(),
         is_final=_is_final(campaign, treated, held),
+        of_trial_only=campaign.winner_chosen_at is not None,
     )
 
 
@@ -194,8 +204,15 @@ class Prices:
         return revenue * float(self.policy.margin_percent) / 100
 
 
-def _counts(campaign: Campaign, *, at: dt.datetime) -> dict[tuple[str, int | None], Count]:
+def _counts(
+    campaign: Campaign, *, at: dt.datetime, tried_only: bool = False
+) -> dict[tuple[str, int | None], Count]:
+    """By arm and variant; ``tried_only``: of those among whom the variants were drawn, before one of them won."""
+    is_part = campaign.kind == Campaign.Kind.ONE_OFF and bool(campaign.winner_by)
     parameters: dict[str, Any] = {
+        "until": campaign.winner_chosen_at if tried_only else None,
+        "test_key": f"{campaign.public_id}:test",
+        "test": campaign.test_percent / 100 if is_part else 1.0,
         "campaign": campaign.pk,
         "at": at,
         "window": dt.timedelta(days=campaign.goal_days),
@@ -277,7 +294,7 @@ def _needed(side: Count, held: Count, campaign: Campaign) -> int | None:
     both = side.members + held.members
     if not both:
         return None
-    share = held.members / both if held.members else float(campaign.hold_out_percent) / 100
+    share = held.members / both if held.members else float(hold_out_percent_of(campaign)) / 100
     if campaign.goal == Campaign.Goal.SPEND:
         spent = side.money + held.money
         mean = held.money.mean or side.money.mean or 0
@@ -309,7 +326,7 @@ def _sample_ratio(
 
     Once a winner was chosen the variants are no longer divided by weight, and only the first is checked.
     """
-    held_share = float(campaign.hold_out_percent)
+    held_share = float(hold_out_percent_of(campaign))
     found = [statistics.sample_ratio([treated.members, held.members], [100 - held_share, held_share])]
     if campaign.winner_id is None:
         found.append(

@@ -17,6 +17,7 @@ from django.db import OperationalError, connection, transaction
 from campaigns.experiments import results, statistics
 from campaigns.experiments.figures import Comparison, Verdict
 from campaigns.experiments.results import Count
+from campaigns.experiments.share_sql import share_sql
 from campaigns.models import Campaign, Message, SendingPolicy
 from loyalty import programme
 from members.models import Activity, Member
@@ -27,9 +28,7 @@ PERIODS = (30, 90, 180, 365)
 """The periods in days that staff choose from, and the one they begin with."""
 PATIENCE = dt.timedelta(seconds=20)
 
-SHARE = """(('x' || encode(substring(sha256(convert_to(%(key)s || ':' || member.id, 'UTF8')) FOR 8), 'hex'))::bit(64)
-         >> 11)::bigint::double precision * 2.0::double precision ^ (-53)"""
-"""``assignment.share_of`` in SQL, to the last bit."""
+SHARE = share_sql("%(key)s", "member.id")
 
 _SIDES = f"""
 WITH member AS MATERIALIZED (

@@ -309,6 +309,13 @@ def _money_chart(figures: Figures) -> IntervalChart:
 
 def _notes(figures: Figures) -> list[str]:
     notes = []
+    if figures.of_trial_only:
+        notes.append(
+            _(
+                "The variants are compared by the members they were tried on, before one took over. Those who got the"
+                " winner later count with all written to."
+            )
+        )
     if figures.open_windows:
         notes.append(
             ngettext(

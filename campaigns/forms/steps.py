@@ -127,7 +127,8 @@ class GiftForm(Step):
         decimal_places=2,
         widget=UnfoldAdminDecimalFieldWidget(),
         help_text=_(
-            "So many of the audience are not written to, so that the difference can be seen. 0: nobody."
+            "So many of the audience are not written to, so that the difference can be seen. 0: nobody. Service "
+            "messages are kept from nobody, whatever it says here."
         ),
     )
     winner_by = choice(

@@ -202,6 +202,13 @@ class Campaign(models.Model):
         verbose_name=_("approved by"),
     )
     approved_at = models.DateTimeField(_("approved at"), null=True, blank=True, editable=False)
+    approved_for = models.PositiveIntegerField(
+        _("approved for"),
+        null=True,
+        blank=True,
+        editable=False,
+        help_text=_("Members in the audience when it was approved."),
+    )
     started_at = models.DateTimeField(_("started at"), null=True, blank=True, editable=False)
     ended_at = models.DateTimeField(_("ended at"), null=True, blank=True, editable=False)
     archived_at = models.DateTimeField(_("archived at"), null=True, blank=True, editable=False)

@@ -15,6 +15,10 @@ from members.models import Member
 class SendingPolicy(models.Model):
     """What holds for all campaigns together; one row."""
 
+    class LeapDay(models.TextChoices):
+        BEFORE = "before", _("on 28 February")
+        AFTER = "after", _("on 1 March")
+
     global_hold_out_percent = models.DecimalField(
         _("held out of every campaign (percent)"),
         max_digits=5,
@@ -32,7 +36,10 @@ class SendingPolicy(models.Model):
     approval_above = models.PositiveIntegerField(
         _("a second person approves above"),
         default=10_000,
-        help_text=_("Members in the audience of a one-off campaign."),
+        help_text=_(
+            "Members in the audience of a one-off campaign, or of a date of a schedule. What is written to each "
+            "member on an occasion of their own needs no approval."
+        ),
     )
     per_day = models.PositiveSmallIntegerField(_("messages a day at most"), null=True, blank=True, default=2)
     per_week = models.PositiveSmallIntegerField(
@@ -40,6 +47,13 @@ class SendingPolicy(models.Model):
     )
     per_month = models.PositiveSmallIntegerField(
         _("messages a month at most"), null=True, blank=True, default=12
+    )
+    leap_day = models.CharField(
+        _("29 February in other years"),
+        max_length=6,
+        choices=LeapDay.choices,
+        default=LeapDay.BEFORE,
+        help_text=_("When birthdays and anniversaries of 29 February are kept in years without one."),
     )
     track_opens = models.BooleanField(
         _("see which e-mails are opened"),

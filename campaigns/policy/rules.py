@@ -97,7 +97,7 @@ def limits_for(policy: ChannelPolicy, overall: SendingPolicy) -> tuple[caps.Limi
 def _languages(channel: str, variants: list[Variant]) -> Mapping[str, str]:
     """Which language each member's is answered in: one that every variant speaks, so that variants stay comparable."""
     spoken = [
-        {text.language for text in variant.texts.all() if says_something(text, channel)}
+        {text.language for text in variant.texts.all() if is_enough_for(text, channel)}
         for variant in variants
     ]
     shared = set.intersection(*spoken) if spoken else set()
@@ -109,8 +109,8 @@ def _languages(channel: str, variants: list[Variant]) -> Mapping[str, str]:
     }
 
 
-def says_something(text: Text, channel: str) -> bool:
-    """Whether there is enough of a text for this channel."""
+def is_enough_for(text: Text, channel: str) -> bool:
+    """Whether the text says as much as a message by this channel needs."""
     if channel in {ChannelCode.SMS, ChannelCode.PUSH}:
         return bool(text.short_text.strip() or text.subject.strip())
     if channel == ChannelCode.EMAIL:

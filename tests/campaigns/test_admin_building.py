@@ -10,8 +10,10 @@ from django.urls import reverse
 from django.utils import translation
 from pytest_django import Settings
 
-from campaigns import building
-from campaigns.models import Campaign, Text
+from campaigns import building, summary
+from campaigns.admin import check
+from campaigns.models import Campaign, SendingPolicy, Text
+from campaigns.reach import CampaignReach
 from loyalty import clock
 from members.models import Segment
 from tests.factories.campaigns import celebrant
@@ -374,6 +376,16 @@ def test_a_larger_hold_out_needs_fewer_members(marketer: Client) -> None:
     )
     assert large < small
     assert marketer.post(page("needed", campaign), gift(hold_out_percent="0")).context["needed"] == []
+
+
+def test_a_service_message_says_that_nobody_is_held_out_of_it(marketer: Client) -> None:
+    campaign = draft(purpose="service", hold_out_percent=20)
+    assert "Nobody is held out of service messages." in summary.measure(campaign)
+    assert marketer.get(page("gift", campaign)).context["needed"] == []
+    assert marketer.post(page("needed", campaign), gift(hold_out_percent="20")).context["needed"] == []
+    reach = CampaignReach(count=100, reached=100, ways=(("inbox", 100),), of=100)
+    policy = SendingPolicy(global_hold_out_percent=Decimal(10))
+    assert check.estimate(campaign, reach, policy).held_out == 0
 
 
 # --- Who may ----------------------------------------------------------------------------------------------------------

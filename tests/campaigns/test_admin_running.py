@@ -236,6 +236,17 @@ def test_progress_counts_by_status_and_reason_with_the_way_to_the_messages(marke
     assert [row.status for row in marketer.get(failed.url).context["cl"].result_list] == ["failed"]
 
 
+def test_the_figures_of_many_messages_are_asked_for_less_often(
+    marketer: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("campaigns.admin.overview.MANY", 1)
+    campaign = ready(status="sending", started_at=NOW)
+    MessageFactory(campaign=campaign)
+    assert "every 3s" in marketer.get(page("figures", campaign)).content.decode()
+    MessageFactory(campaign=campaign)
+    assert "every 10s" in marketer.get(page("figures", campaign)).content.decode()
+
+
 def test_only_what_failed_is_tried_again(marketer: Client) -> None:
     campaign = ready(status="sent", started_at=NOW)
     failed = MessageFactory(campaign=campaign, status="failed", reason="gave_up")

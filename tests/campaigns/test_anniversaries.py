@@ -91,6 +91,17 @@ def test_the_day_brings_one_message_and_its_points_each_year() -> None:
 
 
 @pytest.mark.django_db
+def test_whoever_was_decided_about_is_looked_for_no_more() -> None:
+    campaign = anniversary()
+    joined("2023-06-15T12:00")
+    assert len(list(birthdays.Search(campaign, at=NOON))) == 1
+    assert greet() == (1, 0, 0)
+    campaign.refresh_from_db()
+    assert list(birthdays.Search(campaign, at=NOON + dt.timedelta(hours=1))) == []
+    assert len(list(birthdays.Search(campaign, at=NOON + 365 * DAY))) == 1
+
+
+@pytest.mark.django_db
 def test_one_who_joined_on_a_leap_day_is_greeted_on_28_february_in_common_years() -> None:
     anniversary()
     joined("2024-02-29T12:00")

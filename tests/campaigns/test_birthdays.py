@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoAssertNumQueries
 
 from campaigns import birthdays, lifecycle
-from campaigns.models import Message
+from campaigns.models import Message, SendingPolicy
 from loyalty.events.models import Event
 from members.models import Member
 from rewards import ledger, terms
@@ -158,6 +158,15 @@ def test_the_day_begins_where_the_member_lives(zone: str, first_hour: int) -> No
     assert greet(midnight) == (1, 0, 0)
 
 
+def test_a_leap_day_child_is_greeted_on_1_march_where_the_policy_says_so() -> None:
+    SendingPolicy.objects.filter(pk=1).update(leap_day="after")
+    celebrant("1988-02-29")
+    assert greet(dt.datetime(2027, 2, 28, 12, tzinfo=dt.UTC)) == (0, 0, 0)
+    assert greet(dt.datetime(2027, 3, 1, 12, tzinfo=dt.UTC)) == (1, 0, 0)
+    assert Message.objects.get().facts["day"] == "2027-03-01"
+    assert greet(dt.datetime(2028, 2, 29, 12, tzinfo=dt.UTC)) == (1, 0, 0)
+
+
 def test_a_leap_day_child_is_greeted_on_28_february() -> None:
     celebrant("1988-02-29")
     assert greet(dt.datetime(2027, 2, 28, 12, tzinfo=dt.UTC)) == (1, 0, 0)
@@ -244,13 +253,13 @@ def test_a_greeting_can_wait_for_an_hour_of_the_members_own_day() -> None:
     assert Message.objects.get().due_at == dt.datetime(2026, 6, 15, 13, tzinfo=dt.UTC)
 
 
-def test_finding_who_is_due_costs_one_query_for_any_number(
+def test_finding_who_is_due_costs_one_query_for_any_number_beside_the_policy(
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
     for _ in range(5):
         celebrant()
     campaign = birthday_campaign()
-    with django_assert_num_queries(1):
+    with django_assert_num_queries(2):
         assert len(list(birthdays.Search(campaign, at=NOON))) == 5
 
 

@@ -1,5 +1,6 @@
 """What staff make of messages that failed or whose outcome is unknown."""
 
+import datetime as dt
 import uuid
 
 import pytest
@@ -35,6 +36,18 @@ def test_failed_messages_are_tried_again_and_no_others(null: NullChannel) -> Non
     assert send_due(NOON + HOUR) == (1, 0, 0)
     assert null.handed_over == [failed.pk]
     assert [state(other)[0] for other in others] == ["sent", "unknown", "skipped", "held_out"]
+
+
+def test_what_failed_while_it_waited_for_a_winner_gets_the_winner(null: NullChannel) -> None:
+    campaign = birthday_campaign()
+    failed = MessageFactory(campaign=campaign, status="failed", reason="gave_up", arm="treated", variant=None)
+    held = MessageFactory(campaign=campaign, status="held_out", arm="held_out", variant=None)
+    campaign.winner = campaign.variants.get()
+    campaign.save()
+    assert dispatch.retry_failed(campaign_id=campaign.pk, at=NOON) == 1
+    assert send_due() == (1, 0, 0)
+    assert (state(failed)[0], failed.variant) == ("sent", campaign.winner)
+    assert (state(held)[0], held.variant) == ("held_out", None)
 
 
 def test_a_campaign_that_was_over_goes_on_for_what_failed(null: NullChannel) -> None:
@@ -103,6 +116,17 @@ def test_a_made_up_outcome_changes_nothing() -> None:
     with pytest.raises(ValueError, match="perhaps"):
         dispatch.settle_unknown(message_ids=[message.pk], outcome="perhaps", at=NOON)
     assert state(message)[0] == "unknown"
+
+
+@pytest.mark.parametrize(("look_back", "kept"), [(0, 2), (3, 2), (7, 6)])
+def test_what_resumes_after_a_pause_is_sent_within_the_look_back_but_for_three_days_at_least(
+    look_back: int, kept: int, null: NullChannel
+) -> None:
+    Campaign.objects.filter(code="birthday").update(look_back_days=look_back)
+    fresh = MessageFactory(due_at=NOON - dt.timedelta(days=kept))
+    stale = MessageFactory(due_at=NOON - dt.timedelta(days=kept + 1))
+    assert send_due() == (1, 0, 1)
+    assert (state(fresh)[0], state(stale)[:2]) == ("sent", ("failed", "gave_up"))
 
 
 def test_days_late_a_greeting_is_given_up_and_what_waits_in_a_pause_is_not(null: NullChannel) -> None:

@@ -190,6 +190,18 @@ def test_opening_and_following_are_noted_the_first_time(message: Message) -> Non
     assert (message.opened_at, message.clicked_at) == (NOON, NOON)
 
 
+def test_opening_and_following_are_announced_once_as_our_own_links_do(message: Message) -> None:
+    SendingPolicy.objects.update_or_create(pk=1, defaults={"track_opens": True})
+    for key, kind in enumerate((Kind.OPEN, Kind.OPEN, Kind.CLICK, Kind.CLICK)):
+        tell(kind, key=str(key), at=NOON + key * DAY)
+    told = Event.objects.filter(name__in=["message.opened", "message.clicked"]).order_by("pk")
+    assert list(told.values_list("name", "member_id", "facts__message_id", "occurred_at")) == [
+        ("message.opened", message.member_id, message.pk, NOON),
+        ("message.clicked", message.member_id, message.pk, NOON + 2 * DAY),
+    ]
+    assert told[1].facts["link"] == ""
+
+
 def test_opening_is_not_counted_unless_the_house_says_so(message: Message) -> None:
     SendingPolicy.objects.update_or_create(pk=1, defaults={"track_opens": False})
     assert tell(Kind.OPEN) == Taken(0, 1)

@@ -149,7 +149,78 @@ def test_an_approval_is_void_when_the_campaign_is_written_again() -> None:
     assert submitted(campaign, staff_id=other.pk).status == "awaiting"
 
 
-def test_a_small_one_off_and_what_recurs_need_no_second_person() -> None:
+def daily() -> Campaign:
+    """A draft that goes to everybody every noon."""
+    return mailing(kind="recurring", occasion="schedule", rhythm={"every": "day", "at": "12:00"})
+
+
+def test_a_schedule_to_many_waits_for_somebody_else_too_and_again_after_a_pause() -> None:
+    large()
+    campaign, writer, other = daily(), staff(group="Marketing"), staff(group="Marketing")
+    assert submitted(campaign, staff_id=writer.pk).status == "awaiting"
+    assert lifecycle.approve(campaign_id=campaign.pk, staff_id=other.pk, at=NOON).status == "running"
+    lifecycle.pause(campaign_id=campaign.pk, staff_id=other.pk, at=NOON)
+    resumed = lifecycle.resume(campaign_id=campaign.pk, staff_id=other.pk, at=NOON + HOUR)
+    assert (resumed.status, resumed.submitted_by_id, resumed.approved_by_id) == ("awaiting", other.pk, None)
+    with pytest.raises(CampaignRefused):
+        lifecycle.approve(campaign_id=campaign.pk, staff_id=other.pk, at=NOON + HOUR)
+    again = lifecycle.approve(campaign_id=campaign.pk, staff_id=writer.pk, at=NOON + HOUR)
+    assert (again.status, again.started_at) == ("running", NOON)
+
+
+def test_a_running_schedule_sent_back_is_paused_to_be_changed_and_no_draft() -> None:
+    large()
+    campaign, writer, other = daily(), staff(group="Marketing"), staff(group="Marketing")
+    submitted(campaign, staff_id=writer.pk)
+    lifecycle.approve(campaign_id=campaign.pk, staff_id=other.pk, at=NOON)
+    lifecycle.pause(campaign_id=campaign.pk, staff_id=other.pk, at=NOON)
+    lifecycle.resume(campaign_id=campaign.pk, staff_id=other.pk, at=NOON)
+    back = lifecycle.send_back(campaign_id=campaign.pk, staff_id=other.pk, at=NOON)
+    assert (back.status, lifecycle.is_editable(back)) == ("paused", True)
+
+
+@pytest.mark.parametrize("kind", ["one_off", "recurring"])
+def test_an_audience_that_has_grown_past_what_one_person_may_write_to_holds_the_round_back(
+    kind: str,
+) -> None:
+    no_caps()
+    SendingPolicy.objects.update(approval_above=2)
+    writer, other = staff(group="Marketing"), staff(group="Marketing")
+    celebrant()
+    campaign = mailing(send_at=NOON + DAY) if kind == "one_off" else daily()
+    assert submitted(campaign, staff_id=writer.pk).status in {"scheduled", "running"}
+    for _ in range(2):
+        celebrant()
+    tick(NOON + DAY)
+    campaign.refresh_from_db()
+    assert (campaign.status, "3" in campaign.problem) == ("awaiting", True)
+    assert not Round.objects.exists()
+    assert not Message.objects.exists()
+    approved = lifecycle.approve(campaign_id=campaign.pk, staff_id=other.pk, at=NOON + DAY + HOUR)
+    assert (approved.problem, approved.approved_for) == ("", 3)
+    tick(NOON + DAY + HOUR)
+    assert Message.objects.count() == 3
+
+
+def test_an_approval_covers_an_audience_that_grows_a_little_and_no_more() -> None:
+    no_caps()
+    SendingPolicy.objects.update(approval_above=1)
+    writer, other = staff(group="Marketing"), staff(group="Marketing")
+    for _ in range(10):
+        celebrant()
+    campaign = daily()
+    submitted(campaign, staff_id=writer.pk)
+    lifecycle.approve(campaign_id=campaign.pk, staff_id=other.pk, at=NOON)
+    celebrant()
+    tick(NOON + DAY)
+    assert Message.objects.count() == 11
+    celebrant()
+    tick(NOON + 2 * DAY)
+    campaign.refresh_from_db()
+    assert (campaign.status, Message.objects.count()) == ("awaiting", 11)
+
+
+def test_a_small_one_off_and_what_goes_to_few_at_a_time_need_no_second_person() -> None:
     campaign = large()
     SendingPolicy.objects.update(approval_above=2)
     assert submitted(campaign).status == "scheduled"
@@ -217,6 +288,19 @@ def test_cancelling_leaves_nothing_due_and_says_why() -> None:
     assert not Trigger.objects.exists()
     campaign.refresh_from_db()
     assert (campaign.status, campaign.ended_at) == ("cancelled", NOON + HOUR)
+
+
+def test_what_is_heard_while_a_campaign_is_being_cancelled_does_not_stay() -> None:
+    kept, gone = (
+        mailing(kind="triggered", occasion="event", event="member.enrolled", status=status)
+        for status in ("paused", "cancelled")
+    )
+    for campaign in (kept, gone):
+        Trigger.objects.create(
+            campaign=campaign, member=celebrant(), occasion="event:1", happened_at=NOON, due_at=NOON
+        )
+    lifecycle.finish_due(at=NOON)
+    assert Trigger.objects.get().campaign == kept
 
 
 def test_cancelling_a_round_half_way_drops_the_members_that_are_left(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from campaigns.occasions import (
     Birthday,
     Decision,
+    LeapDay,
     Verdict,
     birthday_in,
     candidate_days,
@@ -43,17 +44,22 @@ BIRTH_DATES = st.dates(dt.date(1920, 1, 1), dt.date(2020, 12, 31)) | st.sampled_
 )
 NEW_YEAR = st.datetimes(dt.datetime(2026, 12, 30), dt.datetime(2027, 1, 2, 23), timezones=st.just(UTC))
 LEAP_TIMES = st.datetimes(dt.datetime(2028, 2, 27), dt.datetime(2028, 3, 5), timezones=st.just(UTC))
+COMMON_MARCH = st.datetimes(dt.datetime(2027, 2, 27), dt.datetime(2027, 3, 5), timezones=st.just(UTC))
 MOMENTS = st.datetimes(dt.datetime(2024, 1, 1), dt.datetime(2029, 12, 31), timezones=st.just(UTC))
 
 
-def is_birthday(birth_date: dt.date, day: dt.date) -> bool:
+LEAP_DAYS = st.sampled_from(LeapDay)
+
+
+def is_birthday(birth_date: dt.date, day: dt.date, leap_day: LeapDay = LeapDay.BEFORE) -> bool:
     """The model: said in words, without arithmetic."""
     if day.year <= birth_date.year:
         return False
     if (day.month, day.day) == (birth_date.month, birth_date.day):
         return True
-    is_last_of_february = (day.month, day.day) == (2, 28) and not calendar.isleap(day.year)
-    return is_last_of_february and (birth_date.month, birth_date.day) == (2, 29)
+    kept_on = {LeapDay.BEFORE: (2, 28), LeapDay.AFTER: (3, 1)}[leap_day]
+    is_kept = (day.month, day.day) == kept_on and not calendar.isleap(day.year)
+    return is_kept and (birth_date.month, birth_date.day) == (2, 29)
 
 
 @pytest.mark.parametrize(
@@ -63,6 +69,11 @@ def test_a_leap_day_is_kept_on_28_february_in_common_years(year: int, day: tuple
     assert birthday_in(dt.date(1988, 2, 29), year) == dt.date(year, *day)
 
 
+@pytest.mark.parametrize(("year", "day"), [(2023, (3, 1)), (2024, (2, 29)), (2100, (3, 1)), (2000, (2, 29))])
+def test_a_leap_day_is_kept_on_1_march_where_the_policy_says_so(year: int, day: tuple[int, int]) -> None:
+    assert birthday_in(dt.date(1988, 2, 29), year, LeapDay.AFTER) == dt.date(year, *day)
+
+
 def test_nobody_has_a_birthday_in_the_year_of_birth() -> None:
     assert latest_birthday(dt.date(2026, 3, 1), dt.date(2026, 11, 1)) is None
     assert latest_birthday(dt.date(2026, 3, 1), dt.date(2027, 2, 28)) is None
@@ -70,12 +81,32 @@ def test_nobody_has_a_birthday_in_the_year_of_birth() -> None:
 
 
 @given(
-    BIRTH_DATES, ZONES, MOMENTS | NEW_YEAR | LEAP_TIMES, st.integers(0, 10), st.none() | st.integers(0, 400)
+    BIRTH_DATES,
+    ZONES,
+    MOMENTS | NEW_YEAR | LEAP_TIMES | COMMON_MARCH,
+    st.integers(0, 10),
+    st.none() | st.integers(0, 400),
+    LEAP_DAYS,
 )
-@example(dt.date(1980, 12, 31), "Etc/GMT+12", dt.datetime(2027, 1, 1, 11, 59, tzinfo=UTC), 0, None)
-@example(dt.date(1980, 1, 1), "Pacific/Kiritimati", dt.datetime(2026, 12, 31, 10, 0, tzinfo=UTC), 0, None)
+@example(
+    dt.date(1980, 12, 31), "Etc/GMT+12", dt.datetime(2027, 1, 1, 11, 59, tzinfo=UTC), 0, None, LeapDay.BEFORE
+)
+@example(
+    dt.date(1980, 1, 1),
+    "Pacific/Kiritimati",
+    dt.datetime(2026, 12, 31, 10, tzinfo=UTC),
+    0,
+    None,
+    LeapDay.AFTER,
+)
+@example(dt.date(2000, 2, 29), "Etc/GMT+12", dt.datetime(2027, 3, 2, 11, tzinfo=UTC), 0, None, LeapDay.AFTER)
 def test_a_birthday_is_unsettled_exactly_when_the_calendar_says_so(
-    birth_date: dt.date, zone: str, at: dt.datetime, look_back: int, outage_hours: int | None
+    birth_date: dt.date,
+    zone: str,
+    at: dt.datetime,
+    look_back: int,
+    outage_hours: int | None,
+    leap_day: LeapDay,
 ) -> None:
     """The model looks at each day of the look-back, now and at the last look, one after the other."""
     looked_at = None if outage_hours is None else at - dt.timedelta(hours=outage_hours)
@@ -83,7 +114,7 @@ def test_a_birthday_is_unsettled_exactly_when_the_calendar_says_so(
     def open_days(moment: dt.datetime) -> list[dt.date]:
         today = moment.astimezone(zoneinfo.ZoneInfo(zone)).date()
         days = [today - dt.timedelta(days=age) for age in range(look_back + 1)]
-        return [day for day in days if is_birthday(birth_date, day)]
+        return [day for day in days if is_birthday(birth_date, day, leap_day)]
 
     hours = range(outage_hours or 0)
     missed = [day for hour in hours for day in open_days(at - dt.timedelta(hours=hour + 1))]
@@ -93,24 +124,31 @@ def test_a_birthday_is_unsettled_exactly_when_the_calendar_says_so(
     elif missed:
         expected = Decision(missed[0], Verdict.TOO_LATE)
     facts = Birthday(birth_date, zone, joined_at=LONG_AGO)
-    assert due_birthday(facts, at=at, look_back_days=look_back, looked_at=looked_at) == expected
+    found = due_birthday(facts, at=at, look_back_days=look_back, looked_at=looked_at, leap_day=leap_day)
+    assert found == expected
 
 
 @given(
     BIRTH_DATES,
     ZONES,
-    MOMENTS | NEW_YEAR | LEAP_TIMES,
+    MOMENTS | NEW_YEAR | LEAP_TIMES | COMMON_MARCH,
     st.integers(0, 10),
     st.none() | st.integers(0, 250 * 24),
+    LEAP_DAYS,
 )
 def test_whoever_has_an_unsettled_birthday_is_among_the_candidates(
-    birth_date: dt.date, zone: str, at: dt.datetime, look_back: int, outage_hours: int | None
+    birth_date: dt.date,
+    zone: str,
+    at: dt.datetime,
+    look_back: int,
+    outage_hours: int | None,
+    leap_day: LeapDay,
 ) -> None:
     looked_at = None if outage_hours is None else at - dt.timedelta(hours=outage_hours)
     facts = Birthday(birth_date, zone, joined_at=LONG_AGO)
-    decision = due_birthday(facts, at=at, look_back_days=look_back, looked_at=looked_at)
+    decision = due_birthday(facts, at=at, look_back_days=look_back, looked_at=looked_at, leap_day=leap_day)
     days_back = unsettled_days(look_back_days=look_back, looked_at=looked_at, at=at)
-    days = list(candidate_days(at=at, days_back=days_back))
+    days = list(candidate_days(at=at, days_back=days_back, leap_day=leap_day))
     assert len({(month, day) for month, day, _year in days}) == len(days)
     if decision is not None:
         assert (birth_date.month, birth_date.day, decision.day.year) in days

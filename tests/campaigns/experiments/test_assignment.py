@@ -54,6 +54,11 @@ def test_who_is_held_out_of_everything_does_not_depend_on_the_campaign() -> None
     assert len(held_out(other) & everywhere) == 0
 
 
+def test_service_messages_are_kept_from_nobody_whatever_the_percentage() -> None:
+    assigned = assignment(percent=100, purpose=Campaign.Purpose.SERVICE)
+    assert assigned.arm_of(1) == "treated"
+
+
 def test_service_messages_are_not_kept_from_those_held_out_of_everything() -> None:
     assigned = assignment(global_percent=100, purpose=Campaign.Purpose.SERVICE)
     assert assigned.arm_of(1) == "treated"

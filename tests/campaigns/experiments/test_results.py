@@ -4,9 +4,12 @@ import datetime as dt
 from decimal import Decimal
 
 import pytest
+from django.utils import translation
 
 from campaigns.experiments import results, winner
+from campaigns.experiments.assignment import share_of
 from campaigns.experiments.figures import Verdict, read
+from campaigns.experiments.wording import show
 from campaigns.models import Campaign, CampaignResult, Message, SendingPolicy, Variant
 from loyalty.events.models import Event
 from members.models import Activity, Member
@@ -268,3 +271,33 @@ def test_results_grow_old_by_the_hour_at_first_and_by_the_day_later(campaign: Ca
     winner.measure_due(at=NOON + 60 * DAY, run=recorder())
     winner.measure_due(at=NOON + 90 * DAY, run=recorder())
     assert CampaignResult.objects.filter(is_final=True).count() == 1
+
+
+def test_after_the_choice_variants_are_compared_by_those_only_whom_they_were_tried_on(
+    campaign: Campaign,
+) -> None:
+    Campaign.objects.filter(pk=campaign.pk).update(winner_by="goal", winner_after_hours=24, test_percent=50)
+    campaign.refresh_from_db()
+    sides = {"in": 0, "out": 0}
+    while min(sides.values()) < 3 or sides["in"] < 4:
+        someone = exposed(campaign, "treated", variant="A" if sides["in"] % 2 else "B")
+        is_in = share_of(f"{campaign.public_id}:test", someone.pk) < 0.5
+        sides["in" if is_in else "out"] += 1
+        if not is_in:
+            Message.objects.filter(member=someone).update(variant=campaign.variants.get(code="A"))
+            purchase(someone, total="10.00", at=NOON + DAY)
+    late = exposed(campaign, "treated", variant="A")
+    Message.objects.filter(member=late).update(created_at=NOON + 3 * DAY)
+    assert (
+        sum(side.members for side in results.compute(campaign, at=LATER).variants)
+        == sides["in"] + sides["out"] + 1
+    )
+    campaign.winner, campaign.winner_chosen_at = campaign.variants.get(code="A"), NOON + DAY
+    campaign.save()
+    found = results.compute(campaign, at=LATER)
+    assert sum(side.members for side in found.variants) == sides["in"]
+    assert [side.conversions for side in found.variants] == [0, 0]
+    assert found.treated.members == sides["in"] + sides["out"] + 1
+    assert found.treated.conversions == sides["out"]
+    with translation.override("en"):
+        assert any("tried on" in note for note in show(read(found.as_json())).notes)

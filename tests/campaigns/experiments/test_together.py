@@ -154,6 +154,7 @@ def test_the_page_says_plainly_that_nobody_is_held_out_and_shows_the_chart_when_
     address = reverse("admin:campaigns_sendingpolicy_together")
     policy_page = marketer.get(reverse("admin:campaigns_sendingpolicy_change", args=[1])).content.decode()
     assert address in policy_page
+    assert 'name="leap_day"' in policy_page
     page = marketer.get(address).content.decode()
     assert "Nobody is held out of everything" in page
     assert "<svg" not in page.split('id="k-verdict"')[1].split("</section>")[0]

@@ -32,8 +32,9 @@ from members.models import (
 )
 from referrals.models import Referral
 from rewards.facts import birthday_distance, member_facts
-from rewards.models import Account, Lot, Refund, Transfer, Wallet
+from rewards.models import Account, Lot, Refund, Transfer, Voucher, VoucherUse, Wallet
 from tests.factories.partners import PartnerFactory
+from tests.factories.vouchers import voucher_family
 
 pytestmark = pytest.mark.django_db
 COUNT = 1_000
@@ -205,6 +206,36 @@ def make_what_they_have(random: Random, members: list[Member]) -> None:
             clicked_at=random.choice([None, moment(random)]),
         )
         for each in some(members, 400)
+    )
+    use_vouchers(random)
+
+
+def use_vouchers(random: Random) -> None:
+    """Vouchers given with messages: unused, used, or used and given back."""
+    family, partner = voucher_family(), PartnerFactory()
+    vouchers = Voucher.objects.bulk_create(
+        Voucher(
+            family=family,
+            code=f"GIVEN{message.pk}",
+            state=Voucher.State.ACTIVE,
+            member_id=message.member_id,
+            source=random.choice(["campaigns.message", "campaigns.message", "staff"]),
+            source_id=message.pk,
+            value=5,
+            remaining=5,
+        )
+        for message in Message.objects.order_by("pk")[:200]
+    )
+    VoucherUse.objects.bulk_create(
+        VoucherUse(
+            voucher=each,
+            partner=partner,
+            checkout=f"{each.pk}-{number}",
+            state=random.choice(["redeemed", "redeemed", "rolled_back"]),
+            at=moment(random),
+        )
+        for each in vouchers[:150]
+        for number in range(random.choice([1, 2]))
     )
 
 
