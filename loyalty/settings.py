@@ -372,6 +372,7 @@ SPECTACULAR_SETTINGS = {
         "LeaderboardBasisEnum": "rewards.models.leaderboard.Leaderboard.Basis",
         "TierBasisEnum": "rewards.models.rule.TierTerms.Basis",
         "RedemptionStateEnum": "rewards.models.redemption.Redemption.State",
+        "ReferralReasonEnum": "referrals.models.referral.Referral.Reason",
         "ReferralStateEnum": "referrals.models.referral.Referral.State",
         "RewardKindEnum": "rewards.models.reward.Reward.Kind",
         "VoucherKindEnum": "rewards.models.voucher.VoucherFamily.Kind",

@@ -25,6 +25,11 @@ class Deed:
         return max(self.total - self.returned, Decimal(0))
 
     @property
+    def is_whole(self) -> bool:
+        """Whether nothing of it came back."""
+        return not self.was_refunded
+
+    @property
     def stands(self) -> bool:
         """Whether anything is left of it. What cost nothing stands until it is refunded."""
         return self.net > 0 or not self.was_refunded

@@ -126,7 +126,7 @@ def _next(referral: Referral, history: Sequence[Deed], *, at: dt.datetime) -> Mo
         return None if verdict.qualifies else _undone(referral, State.REVERSED)
     referral.purchased_at = verdict.purchased_at
     if referral.state in states.EARNED:
-        return _of_earned(referral, verdict, at=at)
+        return _of_earned(referral, verdict, history, at=at)
     if referral.state not in (*states.OPEN, State.LAPSED):
         return None
     if verdict.qualifies:
@@ -137,12 +137,18 @@ def _next(referral: Referral, history: Sequence[Deed], *, at: dt.datetime) -> Mo
     return Move(referral=referral, state=verdict.state)
 
 
-def _of_earned(referral: Referral, verdict: Verdict, *, at: dt.datetime) -> Move | None:
-    """Who has qualified goes back when that was undone; other deeds that still qualify take its place."""
+def _of_earned(
+    referral: Referral, verdict: Verdict, history: Sequence[Deed], *, at: dt.datetime
+) -> Move | None:
+    """Who has qualified goes back when that was undone; other deeds that still qualify take its place.
+
+    The deed that qualified stays the one as long as it stands: an earlier one that is heard of later changes nothing.
+    """
     if not verdict.qualifies:
         is_over = referral.lapses_at is not None and referral.lapses_at <= at
         return _undone(referral, State.LAPSED if is_over else verdict.state)
-    if referral.activity_id == verdict.activity_id:
+    still_stands = any(deed.activity_id == referral.activity_id and deed.is_whole for deed in history)
+    if still_stands or referral.activity_id == verdict.activity_id:
         return None
     if referral.state == State.HELD:
         referral.activity_id, referral.due_at = verdict.activity_id, verdict.due_at

@@ -30,9 +30,11 @@ _WITH_WORK = f"""
 SELECT p.channel FROM {ChannelPolicy._meta.db_table} p
  WHERE p.is_active AND EXISTS (
        SELECT FROM {Campaign._meta.db_table} c
-        WHERE {claiming.GOING} AND EXISTS (
+        CROSS JOIN LATERAL (
               SELECT FROM {Message._meta.db_table} m
-               WHERE m.campaign_id = c.id AND m.channel = p.channel AND {claiming.WAITING} AND m.due_at <= %s))
+               WHERE m.campaign_id = c.id AND m.channel = p.channel AND {claiming.WAITING} AND m.due_at <= %s
+               LIMIT 1) AS first
+        WHERE {claiming.GOING})
 """  # noqa: S608  (names only)
 
 

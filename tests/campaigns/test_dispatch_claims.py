@@ -103,12 +103,30 @@ def test_who_waits_for_the_winner_of_a_test_is_never_claimed() -> None:
 
 def test_due_messages_are_found_by_their_index() -> None:
     """Others wait for a winner, or for another day: looking for work must not walk over them."""
+    one = MessageFactory(status="sent")
+    same = {
+        "member": one.member,
+        "campaign": one.campaign,
+        "language": "fi",
+        "created_at": NOON,
+        "due_at": NOON,
+    }
+    Message.objects.bulk_create(
+        Message(**same, occasion=f"test:of-{number}", channel="email", arm="treated") for number in range(500)
+    )
     with connection.cursor() as cursor:
+        cursor.execute(f"ANALYZE {Message._meta.db_table}")
         cursor.execute("SET LOCAL enable_seqscan = off")
         cursor.execute("SET LOCAL enable_bitmapscan = off")
         cursor.execute("EXPLAIN " + rounds._WITH_WORK, [NOON])
         looked = "\n".join(row[0] for row in cursor.fetchall())
-        facts = {"channel": "email", "at": NOON, "claim": uuid.uuid4(), "limit": 9, "campaign": 1}
+        facts = {
+            "channel": "email",
+            "at": NOON,
+            "claim": uuid.uuid4(),
+            "limit": 9,
+            "campaign": one.campaign_id,
+        }
         cursor.execute("EXPLAIN " + claiming._CLAIM, facts)
         claimed = "\n".join(row[0] for row in cursor.fetchall())
     assert "Scan using message_waiting" in looked

@@ -130,7 +130,7 @@ def test_a_return_and_the_settling_at_once_leave_both_sides_or_neither() -> None
 
 
 def test_members_who_brought_each_other_are_settled_at_once_without_a_deadlock() -> None:
-    programme()
+    programme(hold_from=10_000)  # a circle would be held
     first, second = member(), member()
     pair = [brought(first, friend=second), brought(second, friend=first)]
     for referral in pair:
