@@ -207,6 +207,7 @@ def test_a_marketer_writes_the_policy_and_its_history_is_kept() -> None:
         "approval_above": "500",
         "value_of_a_point": "0.01",
         "margin_percent": "30",
+        "leap_day": "before",
     }
     answer = client.post(page, wanted)
     assert answer.status_code == 302, answer.context["adminform"].form.errors
