@@ -26,7 +26,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from loyalty import clock
+from loyalty import clock, collector
 from loyalty.ids import new_public_id
 from rewards.serializers import NewActivitySerializer
 
@@ -159,3 +159,4 @@ urlpatterns = [path("api/v1/activities", Floor.as_view())]
 # Only now, since allauth insists on its own at start-up. The one that is left sets Content-Length.
 settings.MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]
 application = WSGIHandler()
+collector.settle()
